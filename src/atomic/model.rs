@@ -1,0 +1,109 @@
+//! loom's atomics, and the faults that show that the models can see.
+//!
+//! A model that has never been seen to fail proves nothing. Each [`Fault`] is
+//! one way to get the engine wrong; the models run once with each of them, by
+//! its name in the environment variable `PORTUNUS_FAULT`, and must fail.
+//! Reading the name when the model runs lets one build serve them all.
+
+#![allow(unsafe_code)]
+
+pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
+
+use core::sync::atomic::Ordering;
+use loom::cell::UnsafeCell;
+
+/// Plain memory whose unsynchronised use loom reports.
+#[derive(Debug)]
+pub(crate) struct Cell<T>(UnsafeCell<T>);
+
+impl<T> Cell<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(UnsafeCell::new(value))
+    }
+
+    pub(crate) fn set(&self, value: T) {
+        // SAFETY: loom fails the model when another access overlaps.
+        #[allow(unsafe_code)]
+        self.0.with_mut(|place| unsafe { *place = value });
+    }
+
+    pub(crate) fn get(&self) -> T
+    where
+        T: Copy,
+    {
+        // SAFETY: loom fails the model when a write overlaps.
+        #[allow(unsafe_code)]
+        self.0.with(|place| unsafe { *place })
+    }
+}
+
+/// One way to get the engine wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// A release publishes nothing.
+    ReleaseRelaxed,
+    /// A fast acquisition sees nothing.
+    AcquireRelaxed,
+    /// Grant stores the word although a newcomer of a better lane may enter.
+    StoreWithoutBit,
+    /// Grant stores the word although another holder may leave.
+    StoreWithoutSole,
+    /// Grant's store of the word publishes nothing.
+    StoreRelaxed,
+    /// Grant does not see what earlier leavers wrote.
+    GrantLoadRelaxed,
+    /// The mark on a granted waiter publishes nothing.
+    MarkRelaxed,
+    /// "Admit or set the bit" is made in two steps.
+    BitAfterJudging,
+    /// A cancelled first in line leaves those behind it standing.
+    CancelWithoutGrant,
+    /// A cancelled waiter stays on the list of grants not yet picked up.
+    CancelKeepsLimbo,
+    /// A conversion publishes nothing.
+    ConvertAcquireOnly,
+    /// A conversion sees nothing.
+    ConvertReleaseOnly,
+    /// A conversion that lets others in does not let them in.
+    ConvertWithoutGrant,
+    /// Two conversions may wait for each other.
+    ConvertUnchecked,
+    /// A task picks its grant up without the inner lock.
+    PickUpUnlocked,
+    /// A sibling's unpolled grant that cannot be traded stays.
+    NoEviction,
+    /// A sibling's unpolled grant is never looked for.
+    NoPassOn,
+    /// A thread parks without telling the one who will wake it.
+    ParkBlind,
+    /// An evicted waiter does not grant for those behind it.
+    EvictedForgetsBaton,
+}
+
+impl Fault {
+    pub(crate) fn on(self) -> bool {
+        static NAME: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+        NAME.get_or_init(|| std::env::var("PORTUNUS_FAULT").ok())
+            .as_deref()
+            .is_some_and(|name| name == std::format!("{self:?}"))
+    }
+
+    /// `right`; with this fault on, `wrong`.
+    pub(crate) fn or(self, right: Ordering, wrong: Ordering) -> Ordering {
+        if self.on() { wrong } else { right }
+    }
+}
+
+macro_rules! constructor {
+    ($(#[$meta:meta])* $vis:vis fn $($rest:tt)*) => {
+        $(#[$meta])* $vis fn $($rest)*
+    };
+}
+pub(crate) use constructor;
+
+macro_rules! init {
+    ($type:ty) => {
+        <$type>::init()
+    };
+}
+pub(crate) use init;

@@ -1,0 +1,62 @@
+//! The processor's atomics, or what stands for them on a chip that has none.
+
+pub(crate) use core::cell::Cell;
+#[cfg(all(test, target_has_atomic = "64"))]
+pub(crate) use portable_atomic::AtomicU64;
+pub(crate) use portable_atomic::{AtomicPtr, AtomicU8, AtomicUsize};
+
+use core::sync::atomic::Ordering;
+
+/// Deliberate faults exist in models only; here none is ever on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fault;
+
+#[allow(non_upper_case_globals)]
+impl Fault {
+    pub(crate) const ReleaseRelaxed: Self = Self;
+    pub(crate) const AcquireRelaxed: Self = Self;
+    pub(crate) const StoreWithoutBit: Self = Self;
+    pub(crate) const StoreWithoutSole: Self = Self;
+    pub(crate) const StoreRelaxed: Self = Self;
+    pub(crate) const GrantLoadRelaxed: Self = Self;
+    pub(crate) const MarkRelaxed: Self = Self;
+    pub(crate) const BitAfterJudging: Self = Self;
+    pub(crate) const CancelWithoutGrant: Self = Self;
+    pub(crate) const CancelKeepsLimbo: Self = Self;
+    pub(crate) const ConvertAcquireOnly: Self = Self;
+    pub(crate) const ConvertReleaseOnly: Self = Self;
+    pub(crate) const ConvertWithoutGrant: Self = Self;
+    pub(crate) const ConvertUnchecked: Self = Self;
+    pub(crate) const PickUpUnlocked: Self = Self;
+    pub(crate) const NoEviction: Self = Self;
+    pub(crate) const NoPassOn: Self = Self;
+    pub(crate) const ParkBlind: Self = Self;
+    pub(crate) const EvictedForgetsBaton: Self = Self;
+
+    #[inline(always)]
+    pub(crate) const fn on(self) -> bool {
+        false
+    }
+
+    /// `right`; in a model with this fault on, `wrong`.
+    #[inline(always)]
+    pub(crate) const fn or(self, right: Ordering, _wrong: Ordering) -> Ordering {
+        right
+    }
+}
+
+/// Writes a constructor that is `const` wherever it can be.
+macro_rules! constructor {
+    ($(#[$meta:meta])* $vis:vis fn $($rest:tt)*) => {
+        $(#[$meta])* $vis const fn $($rest)*
+    };
+}
+pub(crate) use constructor;
+
+/// The initial value of a type that a model cannot build in a constant.
+macro_rules! init {
+    ($type:ty) => {
+        <$type>::INIT
+    };
+}
+pub(crate) use init;

@@ -1,0 +1,62 @@
+//! What a platform brings, and the names that each backend module exports.
+
+use crate::wait::{InnerLock, Wait};
+
+/// A platform: how the line is guarded for a moment, and how a blocked caller
+/// spends its time.
+///
+/// The lock types are generic over it; the modules `spin`, `critical` and
+/// `sync` name them for one each.
+pub trait Backend: 'static {
+    /// Guards the line.
+    type Inner: InnerLock;
+    /// Blocks a caller.
+    type Wait: Wait;
+}
+
+/// Writes the family of names that every backend exports, over one backend.
+macro_rules! family {
+    ($backend:ty) => {
+        /// A first come, first served lock with the user's own modes.
+        pub type FifoLock<R> = crate::FifoLock<R, $backend>;
+        /// A hold on a [`FifoLock`].
+        pub type Hold<'a, R> = crate::Hold<'a, R, $backend>;
+        /// Exclusive access to data, first come, first served.
+        ///
+        #[doc = include_str!("docs/mutex.md")]
+        #[doc(alias = "Lock")]
+        pub type Mutex<T> = lock_api::Mutex<RawMutex, T>;
+        /// The guard of a [`Mutex`].
+        pub type MutexGuard<'a, T> = lock_api::MutexGuard<'a, RawMutex, T>;
+        /// The guard of a part of what a [`Mutex`] protects.
+        pub type MappedMutexGuard<'a, T> = lock_api::MappedMutexGuard<'a, RawMutex, T>;
+        /// The raw lock of [`Mutex`].
+        pub type RawMutex = crate::RawMutex<$backend>;
+        /// Shared or exclusive access to data, with a choice of preference.
+        ///
+        #[doc = include_str!("docs/rwlock.md")]
+        #[doc(alias = "SharedLock")]
+        #[doc(alias = "RSLock")]
+        #[doc(alias = "WSLock")]
+        pub type RwLock<T, P = crate::Fair> = lock_api::RwLock<RawRwLock<P>, T>;
+        /// The guard of a [`RwLock`] read.
+        pub type RwLockReadGuard<'a, T, P = crate::Fair> =
+            lock_api::RwLockReadGuard<'a, RawRwLock<P>, T>;
+        /// The guard of a [`RwLock`] written.
+        pub type RwLockWriteGuard<'a, T, P = crate::Fair> =
+            lock_api::RwLockWriteGuard<'a, RawRwLock<P>, T>;
+        /// The guard of a part of what a [`RwLock`] lets read.
+        pub type MappedRwLockReadGuard<'a, T, P = crate::Fair> =
+            lock_api::MappedRwLockReadGuard<'a, RawRwLock<P>, T>;
+        /// The guard of a part of what a [`RwLock`] lets write.
+        pub type MappedRwLockWriteGuard<'a, T, P = crate::Fair> =
+            lock_api::MappedRwLockWriteGuard<'a, RawRwLock<P>, T>;
+        /// The raw lock of [`RwLock`].
+        pub type RawRwLock<P = crate::Fair> = crate::RawRwLock<P, $backend>;
+        /// A number of permits, handed out first come, first served.
+        pub type Semaphore = crate::Semaphore<$backend>;
+        /// Permits of a [`Semaphore`].
+        pub type Permit<'a> = crate::Permit<'a, $backend>;
+    };
+}
+pub(crate) use family;

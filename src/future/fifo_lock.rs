@@ -1,0 +1,99 @@
+//! Awaiting a hold.
+
+#![allow(unsafe_code)]
+
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use super::{Acquire, Kind};
+use crate::backend::Backend;
+use crate::error::TooMany;
+use crate::fifo_lock::{FifoLock, Hold, request};
+use crate::raw::mode::Rules;
+use crate::raw::waiter::Seat;
+
+/// Awaits a [`Hold`]; made by [`FifoLock::acquire_async`].
+pub type AcquireHold<'a, R, B> = Acquire<HoldKind<'a, R, B>>;
+
+#[doc(hidden)]
+pub struct HoldKind<'a, R: Rules, B: Backend> {
+    lock: &'a FifoLock<R, B>,
+}
+
+impl<'a, R: Rules, B: Backend> Kind for HoldKind<'a, R, B> {
+    type Waiter = Seat;
+    type Output = Hold<'a, R, B>;
+
+    #[inline(always)]
+    unsafe fn poll(&mut self, seat: Pin<&Seat>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let request = seat.request();
+        let mode = R::Mode::ALL[usize::from(request.mode)];
+        if R::WEIGHTED && request.weight == 0 {
+            seat.set_done();
+            return Poll::Ready(self.lock.hold(mode, 0, false));
+        }
+        // SAFETY: by this function's contract; always with `lock`.
+        match unsafe { seat.poll(self.lock.raw(), request, cx.waker()) } {
+            Some(lined) => Poll::Ready(self.lock.hold(mode, request.weight, lined)),
+            None => Poll::Pending,
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn cancel(&mut self, seat: Pin<&Seat>) {
+        // SAFETY: as `poll`.
+        unsafe { seat.cancel(self.lock.raw()) };
+    }
+
+    fn is_done(seat: &Seat) -> bool {
+        seat.is_done()
+    }
+}
+
+use crate::raw::mode::Mode as _;
+
+impl<R: Rules, B: Backend> FifoLock<R, B> {
+    /// Enters in `mode`, suspending the task until its turn comes.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before the first poll: nothing. Queued: it leaves the line, and
+    /// whoever it kept out enters. Granted but not polled since: the lock goes
+    /// to the next. See [`future`](crate::future), also for what happens when
+    /// one task awaits two holds of a lock at once.
+    ///
+    /// ```
+    /// use portunus::rules::{Access, ReadWrite};
+    /// use portunus::sync::FifoLock;
+    ///
+    /// # smol::block_on(async {
+    /// static LOCK: FifoLock<ReadWrite> = FifoLock::new(ReadWrite);
+    /// let hold = LOCK.acquire_async(Access::Write).await;
+    /// assert!(LOCK.try_acquire(Access::Read).is_none());
+    /// # drop(hold);
+    /// # });
+    /// ```
+    #[inline]
+    pub fn acquire_async(&self, mode: R::Mode) -> AcquireHold<'_, R, B> {
+        Acquire::new(HoldKind { lock: self }, Seat::new(request(mode, 1)))
+    }
+
+    /// Enters with `weight` units of `mode`, suspending the task until all of
+    /// them are there at once.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire_async`](Self::acquire_async).
+    ///
+    /// # Errors
+    ///
+    /// [`TooMany`] when not even an empty lock would admit so many.
+    pub fn acquire_many_async(
+        &self,
+        mode: R::Mode,
+        weight: u32,
+    ) -> Result<AcquireHold<'_, R, B>, TooMany> {
+        self.check_weight(mode, weight)?;
+        Ok(Acquire::new(HoldKind { lock: self }, Seat::new(request(mode, weight))))
+    }
+}

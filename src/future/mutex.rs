@@ -1,0 +1,114 @@
+//! Awaiting a mutex.
+
+#![allow(unsafe_code)]
+
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use lock_api::{Mutex, MutexGuard};
+
+use super::{Acquire, Kind};
+use crate::backend::Backend;
+use crate::mutex::{Lined, RawMutex};
+use crate::raw::traits::{RawMutexAsync, RawWaiter};
+use crate::raw::waiter::Waiter;
+
+// SAFETY: a poll that is ready has entered as `lock` does; `cancel` leaves the
+// line and gives back what was granted.
+unsafe impl<B: Backend> RawMutexAsync for RawMutex<B> {
+    type Waiter = Waiter<0>;
+
+    #[inline(always)]
+    unsafe fn poll_lock(&self, waiter: Pin<&Waiter<0>>, cx: &mut Context<'_>) -> Poll<Lined> {
+        // SAFETY: by this function's contract.
+        match unsafe { waiter.poll(self.raw(), cx.waker()) } {
+            Some(lined) => Poll::Ready(Lined(lined)),
+            None => Poll::Pending,
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn cancel_lock(&self, waiter: Pin<&Waiter<0>>) {
+        // SAFETY: by this function's contract.
+        unsafe { waiter.cancel(self.raw()) };
+    }
+}
+
+/// Awaits the guard of a mutex; made by [`MutexExt::lock_async`].
+pub type Lock<'a, R, T> = Acquire<LockKind<'a, R, T>>;
+
+#[doc(hidden)]
+pub struct LockKind<'a, R: RawMutexAsync, T: ?Sized> {
+    mutex: &'a Mutex<R, T>,
+}
+
+impl<'a, R: RawMutexAsync, T: ?Sized> Kind for LockKind<'a, R, T> {
+    type Waiter = R::Waiter;
+    type Output = MutexGuard<'a, R, T>;
+
+    #[inline(always)]
+    unsafe fn poll(&mut self, waiter: Pin<&R::Waiter>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // SAFETY: only asks for the lock; no guard's lock is let go.
+        let raw = unsafe { self.mutex.raw() };
+        // SAFETY: by this function's contract; always with `mutex`.
+        match unsafe { raw.poll_lock(waiter, cx) } {
+            // SAFETY: the lock is ours, with this state, and no guard was made.
+            Poll::Ready(state) => Poll::Ready(unsafe { self.mutex.make_guard_unchecked(state) }),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn cancel(&mut self, waiter: Pin<&R::Waiter>) {
+        // SAFETY: as `poll`: what is given back has no guard yet.
+        let raw = unsafe { self.mutex.raw() };
+        // SAFETY: as `poll`.
+        unsafe { raw.cancel_lock(waiter) };
+    }
+
+    fn is_done(waiter: &R::Waiter) -> bool {
+        waiter.is_done()
+    }
+}
+
+/// Awaiting a `lock_api` mutex whose raw lock can be awaited.
+pub trait MutexExt {
+    /// The raw lock.
+    type Raw: RawMutexAsync;
+    /// The data.
+    type Data: ?Sized;
+
+    /// Acquires the mutex, suspending the task until its turn comes.
+    ///
+    /// # Fairness
+    ///
+    /// First come, first served, threads and tasks in one line.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before the first poll: nothing. Queued: it leaves the line.
+    /// Granted but not polled since: the lock goes to the next. See
+    /// [`future`](crate::future).
+    ///
+    /// ```
+    /// use portunus::prelude::*;
+    /// use portunus::sync::Mutex;
+    ///
+    /// # smol::block_on(async {
+    /// let total = Mutex::new(1);
+    /// *total.lock_async().await += 1;
+    /// assert_eq!(*total.lock(), 2);
+    /// # });
+    /// ```
+    fn lock_async(&self) -> Lock<'_, Self::Raw, Self::Data>;
+}
+
+impl<R: RawMutexAsync, T: ?Sized> MutexExt for Mutex<R, T> {
+    type Raw = R;
+    type Data = T;
+
+    #[inline]
+    fn lock_async(&self) -> Lock<'_, R, T> {
+        Acquire::new(LockKind { mutex: self }, R::Waiter::default())
+    }
+}

@@ -1,0 +1,78 @@
+//! Awaiting permits.
+
+#![allow(unsafe_code)]
+
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use super::{Acquire, Kind};
+use crate::backend::Backend;
+use crate::error::TooMany;
+use crate::raw::waiter::Seat;
+use crate::semaphore::{Permit, Semaphore, request};
+
+/// Awaits a [`Permit`]; made by [`Semaphore::acquire_async`].
+pub type AcquirePermit<'a, B> = Acquire<PermitKind<'a, B>>;
+
+#[doc(hidden)]
+pub struct PermitKind<'a, B: Backend> {
+    semaphore: &'a Semaphore<B>,
+}
+
+impl<'a, B: Backend> Kind for PermitKind<'a, B> {
+    type Waiter = Seat;
+    type Output = Permit<'a, B>;
+
+    #[inline(always)]
+    unsafe fn poll(&mut self, seat: Pin<&Seat>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let request = seat.request();
+        if request.weight == 0 {
+            seat.set_done();
+            return Poll::Ready(self.semaphore.permit(0, false));
+        }
+        // SAFETY: by this function's contract; always with `semaphore`.
+        match unsafe { seat.poll(self.semaphore.raw(), request, cx.waker()) } {
+            Some(lined) => Poll::Ready(self.semaphore.permit(request.weight, lined)),
+            None => Poll::Pending,
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn cancel(&mut self, seat: Pin<&Seat>) {
+        // SAFETY: as `poll`.
+        unsafe { seat.cancel(self.semaphore.raw()) };
+    }
+
+    fn is_done(seat: &Seat) -> bool {
+        seat.is_done()
+    }
+}
+
+impl<B: Backend> Semaphore<B> {
+    /// Takes a permit, suspending the task until there is one.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before the first poll: nothing. Queued: it leaves the line, and
+    /// whoever it kept out is served. Granted but not polled since: the permit
+    /// goes to the next. See [`future`](crate::future).
+    #[inline]
+    pub fn acquire_async(&self) -> AcquirePermit<'_, B> {
+        Acquire::new(PermitKind { semaphore: self }, Seat::new(request(1)))
+    }
+
+    /// Takes `count` permits, suspending the task until all of them are free
+    /// at once.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire_async`](Self::acquire_async).
+    ///
+    /// # Errors
+    ///
+    /// [`TooMany`] when there are fewer permits in all.
+    pub fn acquire_many_async(&self, count: u32) -> Result<AcquirePermit<'_, B>, TooMany> {
+        self.check(count)?;
+        Ok(Acquire::new(PermitKind { semaphore: self }, Seat::new(request(count))))
+    }
+}

@@ -1,0 +1,596 @@
+//! The engine: admit, enqueue, grant, cancel and convert, written once.
+//!
+//! It is generic over the word's width and over the [`Env`]ironment: how a
+//! waiter is reached and woken, what is noted when a hold changes its state,
+//! which spare bits the word has. The same code so runs on nodes linked by
+//! pointers inside a process and on records linked by index in shared memory.
+//!
+//! # Transitions
+//!
+//! | transition | step on the word | where | then |
+//! |---|---|---|---|
+//! | [`try_admit`] | CAS `w → w + units` if no barrier bit is set and the rule admits | anywhere | holds |
+//! | [`leave`] | `w - units`; old value had a waiting bit | anywhere | `grant(0, 0)` |
+//! | [`enqueue`] | own lane's bit set: nothing. Else CAS: admit after all, or set the bit | inner lock | link, or holds |
+//! | [`grant`] | `w - leave - clear + everybody who fits`, as ONE update | inner lock | unlink, mark; wake after the inner lock |
+//! | [`cancel`], not first | none | inner lock | unlink |
+//! | [`cancel`], first | `grant(0, its bit if its lane is empty now)` | inner lock | unlink before |
+//! | [`try_convert`] | CAS `w → w - from + to` if admitted without itself, whoever waits | anywhere | waiting bit: `grant(0, 0)` |
+//! | [`enqueue_conversion`] | CAS: convert after all, or set bit 0 | inner lock | link behind the other conversions |
+//!
+//! # Orderings
+//!
+//! * **O1** What raises counts is Acquire, what lowers them is Release, on one
+//!   atomic: who enters sees all that those wrote who left before it. A
+//!   compare-and-swap in between carries a release on; the plain store of
+//!   `grant` carries it on because the load before it was Acquire.
+//! * **O2** `grant` loads Acquire although it has the inner lock: leavers come
+//!   by subtraction only, without that lock.
+//! * **O3** Who is granted synchronises through the mark on its node, with the
+//!   granter; the granter with all leavers by O2.
+//! * **O4** Lines, bits of lanes and plain fields are ordered by the inner
+//!   lock alone.
+//!
+//! # Invariants
+//!
+//! * **E1** Under the inner lock, a lane's bit is set exactly when somebody
+//!   stands in it (between [`enqueue`]'s CAS and its link, nobody looks).
+//! * **E2** A grant touches no node before its update of the word succeeded.
+//! * **E3** Waiting conversions are a prefix of lane 0, and the set of them
+//!   can always be served in some order once all other holders have left.
+
+#![allow(unsafe_code)]
+
+use core::mem::MaybeUninit;
+
+use super::word::{Geometry, Shape};
+use crate::atomic::{AtomicWord, Fault, Ordering, Word};
+use crate::wait::batch::{BATCH, Batch, Wake};
+use crate::wait::node::Request;
+
+/// What happens to one hold, for an environment that keeps records of them.
+///
+/// `Acquiring` and `Leaving` surround the step on the word: only in between is
+/// it unknown to an onlooker whether the units are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The word is about to be raised.
+    Acquiring,
+    /// It was raised: the hold is there.
+    Held,
+    /// The word is about to be lowered.
+    Leaving,
+    /// Nothing is held: it was lowered, or not raised.
+    Idle,
+    /// The hold is about to change its mode.
+    Converting,
+}
+
+/// Takes notes of the steps of one hold.
+pub(crate) trait Note {
+    fn note(&self, step: Step, request: Request);
+}
+
+/// Takes none: inside a process nobody asks.
+pub(crate) struct Unnoted;
+
+impl Note for Unnoted {
+    #[inline(always)]
+    fn note(&self, _: Step, _: Request) {}
+}
+
+/// A lock as the engine sees it, with its inner lock taken.
+pub(crate) trait Env {
+    type Shape: Shape;
+    /// A waiter in line.
+    type Id: Copy + PartialEq;
+    type Wake: Wake;
+
+    fn rules(&self) -> &RulesOf<Self>;
+    fn word(&self) -> &AtomicOf<Self>;
+
+    /// First and last of a lane in which somebody stands.
+    fn ends(&self, lane: u32) -> Option<(Self::Id, Self::Id)>;
+    /// The one behind, of one who is not its lane's last.
+    fn next(&self, id: Self::Id) -> Self::Id;
+    /// What a waiter asks for.
+    fn request(&self, id: Self::Id) -> Request;
+
+    /// Marks as waiting, and links at the end of a lane.
+    fn append(&mut self, lane: u32, id: Self::Id);
+    /// Marks as waiting, and links in lane 0 behind `ahead`, or first.
+    fn insert(&mut self, ahead: Option<Self::Id>, id: Self::Id);
+    /// Takes out of its lane. `true`: it was the first.
+    fn unlink(&mut self, lane: u32, id: Self::Id) -> bool;
+    /// Tells the first of a lane in which somebody stands that it is.
+    fn tell_first(&mut self, lane: u32);
+
+    /// Sets a scratch mark, for [`enqueue_conversion`].
+    fn mark(&mut self, id: Self::Id, on: bool);
+    fn is_marked(&self, id: Self::Id) -> bool;
+
+    /// The waiter's units are about to enter the word.
+    fn granting(&mut self, id: Self::Id);
+    /// They did not: the word had changed.
+    fn withheld(&mut self, id: Self::Id);
+    /// They did, and the waiter is out of the line. It may be gone after this.
+    fn granted(&mut self, id: Self::Id) -> Option<Self::Wake>;
+    /// The waiter is out of the line without its units, and owes a grant to
+    /// those behind it. It may be gone after this.
+    fn evicted(&mut self, id: Self::Id) -> Option<Self::Wake>;
+}
+
+type WordOf<E> = <<E as Env>::Shape as Shape>::Word;
+type RulesOf<E> = <<E as Env>::Shape as Shape>::Rules;
+pub(crate) type AtomicOf<E> = <WordOf<E> as Word>::Atomic;
+pub(crate) type GeometryOf<E> = Geometry<<E as Env>::Shape>;
+
+/// Enters at once if nobody stands in the way and the rule admits.
+///
+/// One compare-and-swap, without the inner lock.
+#[inline(always)]
+pub(crate) fn try_admit<S: Shape>(
+    rules: &S::Rules,
+    word: &<S::Word as Word>::Atomic,
+    request: Request,
+    note: &impl Note,
+) -> bool {
+    let barrier = Geometry::<S>::barrier(Geometry::<S>::lane(request));
+    // Ordering: Relaxed, the exchange decides.
+    let mut now = word.load(Ordering::Relaxed);
+    loop {
+        if now & barrier != S::Word::ZERO {
+            return false;
+        }
+        let Some(next) = Geometry::<S>::judge(rules, now, request) else { return false };
+        note.note(Step::Acquiring, request);
+        // Ordering: Acquire, pairs with every Release that lowered the counts
+        // (O1). Relaxed on failure: judged again.
+        let acquire = Fault::AcquireRelaxed.or(Ordering::Acquire, Ordering::Relaxed);
+        match word.compare_exchange_weak(now, next, acquire, Ordering::Relaxed) {
+            Ok(_) => {
+                note.note(Step::Held, request);
+                return true;
+            }
+            Err(other) => {
+                note.note(Step::Idle, request);
+                now = other;
+            }
+        }
+    }
+}
+
+/// Gives units back. `true`: somebody waits, and a grant is due.
+#[inline(always)]
+pub(crate) fn leave<S: Shape>(
+    word: &<S::Word as Word>::Atomic,
+    request: Request,
+    note: &impl Note,
+) -> bool {
+    let mode = Geometry::<S>::index(request.mode);
+    let weight = Geometry::<S>::weight(request.weight);
+    debug_assert!(
+        // Ordering: Relaxed, the caller's own units can't go away.
+        Geometry::<S>::count(word.load(Ordering::Relaxed), mode) >= weight,
+        "released a lock in a mode in which nobody holds it"
+    );
+    note.note(Step::Leaving, request);
+    // Ordering: Release, pairs with the Acquire of whoever enters (O1).
+    let release = Fault::ReleaseRelaxed.or(Ordering::Release, Ordering::Relaxed);
+    let old = word.fetch_sub(Geometry::<S>::units(mode, weight), release);
+    note.note(Step::Idle, request);
+    old & Geometry::<S>::waiting() != S::Word::ZERO
+}
+
+/// How an attempt to stand in line ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// It was admitted instead.
+    Admitted,
+    /// It stands in line.
+    Queued,
+}
+
+/// Enters after all, or stands at the end of its lane.
+#[inline]
+pub(crate) fn enqueue<E: Env>(env: &mut E, id: E::Id, request: Request, note: &impl Note) -> Entry {
+    let lane = GeometryOf::<E>::lane(request);
+    let (bit, barrier) = (GeometryOf::<E>::bit(lane), GeometryOf::<E>::barrier(lane));
+    // Ordering: Relaxed; of the lanes' bits the inner lock keeps us informed
+    // (O4), and for the counts the exchange decides.
+    let mut now = env.word().load(Ordering::Relaxed);
+    if now & bit != WordOf::<E>::ZERO {
+        env.append(lane, id);
+        return Entry::Queued;
+    }
+    loop {
+        let admitted = if now & barrier == WordOf::<E>::ZERO {
+            GeometryOf::<E>::judge(env.rules(), now, request)
+        } else {
+            None
+        };
+        let Some(next) = admitted else {
+            if Fault::BitAfterJudging.on() {
+                now = env.word().load(Ordering::Relaxed);
+            }
+            // Against the value that was judged (W3): a leaver either changed
+            // it, and it is judged again, or sees the bit.
+            // Ordering: Relaxed, the bit carries no data (O4).
+            let (set, relaxed) = (now | bit, Ordering::Relaxed);
+            match env.word().compare_exchange_weak(now, set, relaxed, relaxed) {
+                Ok(_) => {
+                    env.append(lane, id);
+                    return Entry::Queued;
+                }
+                Err(other) => {
+                    now = other;
+                    continue;
+                }
+            }
+        };
+        note.note(Step::Acquiring, request);
+        // Ordering: Acquire, as in `try_admit`.
+        match env.word().compare_exchange_weak(now, next, Ordering::Acquire, Ordering::Relaxed) {
+            Ok(_) => {
+                note.note(Step::Held, request);
+                return Entry::Admitted;
+            }
+            Err(other) => {
+                note.note(Step::Idle, request);
+                now = other;
+            }
+        }
+    }
+}
+
+/// Those whom a grant is about to let in.
+struct Plan<I> {
+    places: [MaybeUninit<(u32, I)>; BATCH],
+    len: usize,
+}
+
+impl<I: Copy> Plan<I> {
+    #[inline(always)]
+    fn new() -> Self {
+        Self { places: [const { MaybeUninit::uninit() }; BATCH], len: 0 }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, lane: u32, id: I) {
+        self.places[self.len].write((lane, id));
+        self.len += 1;
+    }
+
+    #[inline(always)]
+    fn iter(&self) -> impl Iterator<Item = (u32, I)> + '_ {
+        // SAFETY: the first `len` places were written by `push`.
+        self.places[..self.len].iter().map(|place| unsafe { place.assume_init() })
+    }
+}
+
+/// A grant at work. Dropped by a panic in the predicate, it lets the leaver
+/// leave, takes the judged waiter out of the line and evicts it.
+struct Granting<'a, E: Env> {
+    env: &'a mut E,
+    batch: &'a mut Batch<E::Wake>,
+    leave: WordOf<E>,
+    clear: WordOf<E>,
+    judged: Option<(u32, E::Id)>,
+}
+
+impl<E: Env> Drop for Granting<'_, E> {
+    #[inline]
+    fn drop(&mut self) {
+        let Some((lane, id)) = self.judged else { return };
+        self.env.unlink(lane, id);
+        let clear = self.clear | close_lane(self.env, lane);
+        // Ordering: Relaxed, the exchange decides.
+        let mut now = self.env.word().load(Ordering::Relaxed);
+        // Ordering: Release, the leaver leaves (O1); Relaxed on failure.
+        while let Err(other) = self.env.word().compare_exchange_weak(
+            now,
+            now - self.leave & !clear,
+            Ordering::Release,
+            Ordering::Relaxed,
+        ) {
+            now = other;
+        }
+        if let Some(wake) = self.env.evicted(id) {
+            self.batch.push(wake);
+        }
+    }
+}
+
+/// After somebody left a lane from its front: the bit to clear if the lane is
+/// empty now; else the new first is told.
+#[inline]
+fn close_lane<E: Env>(env: &mut E, lane: u32) -> WordOf<E> {
+    if env.ends(lane).is_none() {
+        return GeometryOf::<E>::bit(lane);
+    }
+    env.tell_first(lane);
+    WordOf::<E>::ZERO
+}
+
+/// Lets out what leaves and in whoever may enter now, in order, by one update
+/// of the word. `leave` are units that leave in it, `clear` bits of lanes that
+/// became empty before it. `true`: there may be more than one batch.
+#[inline]
+pub(crate) fn grant<E: Env>(
+    env: &mut E,
+    leave: WordOf<E>,
+    clear: WordOf<E>,
+    batch: &mut Batch<E::Wake>,
+) -> bool {
+    let mut at = Granting { env, batch, leave, clear, judged: None };
+    // Ordering: Acquire (O2), pairs with the leavers' Release.
+    let acquire = Fault::GrantLoadRelaxed.or(Ordering::Acquire, Ordering::Relaxed);
+    let mut now = at.env.word().load(acquire);
+    loop {
+        let mut plan = Plan::new();
+        let mut after = now - leave & !clear;
+        // A conversion waits: it stands ahead of everybody but conversions.
+        let mut barred = false;
+        let mut converted = false;
+        let mut more = false;
+        'lanes: for lane in 0..GeometryOf::<E>::LANES {
+            let bit = GeometryOf::<E>::bit(lane);
+            if after & bit == WordOf::<E>::ZERO {
+                continue;
+            }
+            let Some((first, last)) = at.env.ends(lane) else {
+                debug_assert!(false, "E1");
+                continue;
+            };
+            let mut id = first;
+            loop {
+                let request = at.env.request(id);
+                let converts = GeometryOf::<E>::from(request).is_some();
+                if barred && !converts {
+                    break 'lanes;
+                }
+                if plan.len == BATCH {
+                    more = true;
+                    break 'lanes;
+                }
+                at.judged = Some((lane, id));
+                let fits = GeometryOf::<E>::judge(at.env.rules(), after, request);
+                at.judged = None;
+                match fits {
+                    Some(next) => {
+                        after = next;
+                        converted |= converts;
+                        plan.push(lane, id);
+                    }
+                    None if converts => barred = true,
+                    None => break 'lanes,
+                }
+                if id == last {
+                    if barred {
+                        break 'lanes;
+                    }
+                    after = after & !bit;
+                    break;
+                }
+                id = at.env.next(id);
+            }
+        }
+        // A conversion let in may have made room for one that stood before it.
+        more |= barred && converted;
+
+        for (_, id) in plan.iter() {
+            at.env.granting(id);
+        }
+        if after != now {
+            // Nobody else can change the word: nobody is inside but who
+            // leaves in this step, and newcomers of all lanes are kept out.
+            let sole = (GeometryOf::<E>::counts(now) == leave || Fault::StoreWithoutSole.on())
+                && (now & GeometryOf::<E>::bit(0) != WordOf::<E>::ZERO
+                    || Fault::StoreWithoutBit.on());
+            if sole && <E::Shape as Shape>::EXTRA == 0 {
+                // Ordering: Release (O1).
+                let release = Fault::StoreRelaxed.or(Ordering::Release, Ordering::Relaxed);
+                at.env.word().store(after, release);
+            } else {
+                // Ordering: Release as above; Acquire because the value may
+                // have gone and come back since it was loaded (O2).
+                match at.env.word().compare_exchange_weak(
+                    now,
+                    after,
+                    Ordering::AcqRel,
+                    Ordering::Acquire,
+                ) {
+                    Ok(_) => {}
+                    Err(other) => {
+                        for (_, id) in plan.iter() {
+                            at.env.withheld(id);
+                        }
+                        now = other;
+                        continue;
+                    }
+                }
+            }
+        }
+        // E2: from here on nothing can fail.
+        let mut lane_before = None;
+        for (lane, id) in plan.iter() {
+            if let Some(before) = lane_before
+                && before != lane
+            {
+                close_lane(at.env, before);
+            }
+            lane_before = Some(lane);
+            at.env.unlink(lane, id);
+            if let Some(wake) = at.env.granted(id) {
+                at.batch.push(wake);
+            }
+        }
+        if let Some(lane) = lane_before {
+            close_lane(at.env, lane);
+        }
+        return more;
+    }
+}
+
+/// Takes a waiter out of the line, and lets in whom it kept out.
+///
+/// Returns what [`grant`] returns.
+#[inline]
+pub(crate) fn cancel<E: Env>(env: &mut E, id: E::Id, batch: &mut Batch<E::Wake>) -> bool {
+    let lane = GeometryOf::<E>::lane(env.request(id));
+    if !env.unlink(lane, id) {
+        return false;
+    }
+    let clear = close_lane(env, lane);
+    if Fault::CancelWithoutGrant.on() && clear == WordOf::<E>::ZERO {
+        return false;
+    }
+    grant(env, WordOf::<E>::ZERO, clear, batch)
+}
+
+/// Changes the mode of a hold at once, whoever waits: it is inside, and to
+/// queue behind someone who waits for it would be a deadlock.
+///
+/// `Some(true)`: done, and a grant is due.
+#[inline(always)]
+pub(crate) fn try_convert<S: Shape>(
+    rules: &S::Rules,
+    word: &<S::Word as Word>::Atomic,
+    request: Request,
+    note: &impl Note,
+) -> Option<bool> {
+    // Ordering: Relaxed, the exchange decides.
+    let mut now = word.load(Ordering::Relaxed);
+    loop {
+        let next = Geometry::<S>::judge(rules, now, request)?;
+        note.note(Step::Converting, request);
+        // Ordering: Acquire to enter the new mode, Release to leave the old
+        // one (O1).
+        let order = if Fault::ConvertAcquireOnly.on() {
+            Ordering::Acquire
+        } else {
+            Fault::ConvertReleaseOnly.or(Ordering::AcqRel, Ordering::Release)
+        };
+        match word.compare_exchange_weak(now, next, order, Ordering::Relaxed) {
+            Ok(_) => {
+                note.note(Step::Held, request);
+                let due = now & Geometry::<S>::waiting() != S::Word::ZERO;
+                return Some(due && !Fault::ConvertWithoutGrant.on());
+            }
+            Err(other) => {
+                note.note(Step::Idle, request);
+                now = other;
+            }
+        }
+    }
+}
+
+/// How an attempt to stand in line for a conversion ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ConversionEntry {
+    /// It was converted instead; `true`: a grant is due.
+    Converted(bool),
+    /// It stands in line.
+    Queued,
+    /// It would wait for ever: it and a waiting conversion wait for each
+    /// other, or nothing admits it. The hold is as it was.
+    Deadlock,
+}
+
+/// Converts after all, or stands behind the other conversions.
+pub(crate) fn enqueue_conversion<E: Env>(
+    env: &mut E,
+    id: E::Id,
+    request: Request,
+    note: &impl Note,
+) -> ConversionEntry {
+    let bit = GeometryOf::<E>::bit(0);
+    loop {
+        if let Some(due) = try_convert::<E::Shape>(env.rules(), env.word(), request, note) {
+            return ConversionEntry::Converted(due);
+        }
+        // Ordering: Relaxed, the exchange decides.
+        let now = env.word().load(Ordering::Relaxed);
+        if GeometryOf::<E>::judge(env.rules(), now, request).is_some() {
+            continue;
+        }
+        if !Fault::ConvertUnchecked.on() && would_wait_forever(env, request) {
+            return ConversionEntry::Deadlock;
+        }
+        // Against the value that was judged, as in `enqueue`.
+        // Ordering: Relaxed, the bit carries no data (O4).
+        let (set, relaxed) = (now | bit, Ordering::Relaxed);
+        if env.word().compare_exchange_weak(now, set, relaxed, relaxed).is_ok() {
+            break;
+        }
+    }
+    let ahead = conversions(env).last();
+    env.insert(ahead, id);
+    ConversionEntry::Queued
+}
+
+/// The conversions that wait, in order: the head of lane 0.
+fn conversions<E: Env>(env: &E) -> impl Iterator<Item = E::Id> + '_ {
+    let mut at = env.ends(0);
+    core::iter::from_fn(move || {
+        let (id, last) = at?;
+        GeometryOf::<E>::from(env.request(id))?;
+        at = if id == last { None } else { Some((env.next(id), last)) };
+        Some(id)
+    })
+}
+
+/// Whether the conversion could never be served, even when all holders that
+/// don't wait for a conversion themselves have left (E3).
+///
+/// Whoever can be served beside the holds that the others keep will be, and
+/// will leave in the end: it is taken out of the account, until the new one
+/// can be served, or nobody can. Those who waited before could all be served
+/// without the new one; so once it is out, all of them can.
+fn would_wait_forever<E: Env>(env: &mut E, request: Request) -> bool {
+    let kept = |request: Request| {
+        let from = GeometryOf::<E>::from(request).unwrap_or(0);
+        GeometryOf::<E>::units(from, GeometryOf::<E>::weight(request.weight))
+    };
+    let mut account = kept(request);
+    // Nobody stands in lane 0 unless its bit is set (E1).
+    // Ordering: Relaxed, O4.
+    let now = env.word().load(Ordering::Relaxed);
+    let anybody = now & GeometryOf::<E>::bit(0) != WordOf::<E>::ZERO;
+    let mut id = if anybody { conversions(env).next() } else { None };
+    while let Some(this) = id {
+        env.mark(this, false);
+        account = account + kept(env.request(this));
+        id = conversion_behind(env, this);
+    }
+    loop {
+        if GeometryOf::<E>::judge(env.rules(), account, request).is_some() {
+            return false;
+        }
+        let mut progress = false;
+        let mut id = if anybody { conversions(env).next() } else { None };
+        while let Some(this) = id {
+            let other = env.request(this);
+            if !env.is_marked(this) && GeometryOf::<E>::judge(env.rules(), account, other).is_some()
+            {
+                env.mark(this, true);
+                account = account - kept(other);
+                progress = true;
+            }
+            id = conversion_behind(env, this);
+        }
+        if !progress {
+            return true;
+        }
+    }
+}
+
+/// The conversion behind this one.
+fn conversion_behind<E: Env>(env: &E, id: E::Id) -> Option<E::Id> {
+    let (_, last) = env.ends(0)?;
+    if id == last {
+        return None;
+    }
+    let next = env.next(id);
+    GeometryOf::<E>::from(env.request(next)).map(|_| next)
+}

@@ -1,0 +1,753 @@
+//! The raw lock inside a process: the engine over nodes linked by pointers.
+//!
+//! A blocked thread and a suspended task are served by the same code; they
+//! differ in where their node lives and in how it is woken.
+//!
+//! # Futurelock
+//!
+//! A first come, first served lock hands over to a future that its task may
+//! not be polling just now: two lock futures in one `select!`, of which the
+//! first got the lock while the second is polled. So granted nodes of futures
+//! stay on a list, *limbo*, until they are picked up, and a queued future that
+//! is polled looks there for one of its own task:
+//!
+//! * it takes that grant over, and the other takes its place in line; or,
+//! * where the modes don't allow that, the other is evicted: its units go
+//!   back, and it asks anew when it is polled.
+//!
+//! Only futures that the same waker wakes are traded, so the order between
+//! tasks never changes. The head of limbo is the word that the inner lock
+//! keeps: it costs no memory.
+//!
+//! # Invariants
+//!
+//! * **R1** A node is in `line` exactly while it is `QUEUED` or `FRONT`, and
+//!   in limbo exactly while it is tracked and `GRANTED`; both change under the
+//!   inner lock only.
+//! * **R2** A grant of a tracked node is consumed under the inner lock (picked
+//!   up, traded, evicted, or cancelled): two may claim it at once, its owner
+//!   and a sibling in another thread, and one gets it.
+//! * **R3** A grant of an untracked node is consumed by its thread alone.
+//! * **R4** Whoever gets units is told once, and gives them back once.
+
+#![allow(unsafe_code)]
+
+use core::fmt;
+use core::ptr;
+use core::task::Waker;
+
+use super::engine::{self, ConversionEntry, Entry, Env, Unnoted};
+use super::mode::{Held, Mode, Rules};
+use super::word::{Geometry, Shape};
+use crate::atomic::{AtomicUsize, Fault, Ordering, constructor, init};
+use crate::backend::Backend;
+use crate::wait::batch::Batch;
+use crate::wait::line::{Line, limbo};
+use crate::wait::node::{NO_MODE, Node, Request, WakerParts, state};
+use crate::wait::{InnerLock, Limit, Place, Turn, Wait};
+
+/// The shape of the word of a lock inside a process.
+pub(crate) struct Local<R>(R);
+
+impl<R: Rules> Shape for Local<R> {
+    type Rules = R;
+    type Word = usize;
+    const EXTRA: u32 = 0;
+}
+
+type G<R> = Geometry<Local<R>>;
+
+/// The first come, first served lock under all others: no data, no guard.
+///
+/// It is what [`FifoLock`](crate::FifoLock), the raw mutex, the raw shared
+/// lock and the semaphore are made of.
+pub(crate) struct RawFifoLock<R, B: Backend> {
+    /// Counts of modes and bits of lanes: `super::word`.
+    word: AtomicUsize,
+    /// Keeps the head of limbo, and guards it and the line.
+    inner: B::Inner,
+    line: Line,
+    rules: R,
+}
+
+// SAFETY: the line and the nodes it reaches are touched under the inner lock
+// only (L1, N2), which excludes between threads; the rules are shared.
+unsafe impl<R: Sync, B: Backend> Sync for RawFifoLock<R, B> {}
+// SAFETY: while anybody waits, the lock is borrowed and can't move; nobody
+// waiting, nothing here belongs to a thread.
+unsafe impl<R: Send, B: Backend> Send for RawFifoLock<R, B> {}
+
+impl<R: Rules, B: Backend> RawFifoLock<R, B> {
+    constructor! {
+        /// With nobody in it.
+        #[inline]
+        pub(crate) fn new(rules: R) -> Self {
+            Self::with_units(rules, 0, 0)
+        }
+    }
+
+    constructor! {
+        /// With `units` of the mode with index `mode` taken from the start.
+        pub(crate) fn with_units(rules: R, mode: usize, units: usize) -> Self {
+            const { G::<R>::FITS };
+            Self {
+                word: AtomicUsize::new(units << G::<R>::shift(mode)),
+                inner: init!(B::Inner),
+                line: Line::new(),
+                rules,
+            }
+        }
+    }
+
+    /// The rules.
+    pub(crate) fn rules(&self) -> &R {
+        &self.rules
+    }
+
+    /// What is held now.
+    pub(crate) fn held(&self) -> Held<R::Mode> {
+        // Ordering: Relaxed, a snapshot.
+        G::<R>::held(self.word.load(Ordering::Relaxed))
+    }
+
+    /// Whether anybody is inside now.
+    pub(crate) fn is_locked(&self) -> bool {
+        // Ordering: Relaxed, a snapshot.
+        G::<R>::counts(self.word.load(Ordering::Relaxed)) != 0
+    }
+
+    /// How many stand in line now.
+    pub(crate) fn waiting(&self) -> usize {
+        // SAFETY: L1: inside.
+        self.section(|s| unsafe { s.lock.line.len(G::<R>::LANES) })
+    }
+
+    /// How many stand in line now, unless that would have to wait.
+    pub(crate) fn try_waiting(&self) -> Option<usize> {
+        // SAFETY: L1: inside.
+        self.inner.try_with(|_| unsafe { self.line.len(G::<R>::LANES) })
+    }
+
+    /// The heaviest request for `mode` that could ever be served: that is
+    /// admitted beside nobody. At most `most`.
+    pub(crate) fn heaviest(&self, mode: R::Mode, most: u32) -> u32 {
+        let fits = |weight| {
+            let request = Request { mode: mode.index() as u8, from: NO_MODE, weight };
+            G::<R>::judge(&self.rules, 0, request).is_some()
+        };
+        if fits(most) {
+            return most;
+        }
+        // Rules are monotone: halve.
+        let (mut good, mut bad) = (0, most);
+        while bad - good > 1 {
+            let middle = good + (bad - good) / 2;
+            if fits(middle) {
+                good = middle;
+            } else {
+                bad = middle;
+            }
+        }
+        good
+    }
+
+    /// Shows counts by mode and the length of the line, without blocking.
+    pub(crate) fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct(name);
+        debug.field("held", &self.held());
+        match self.try_waiting() {
+            Some(waiting) => debug.field("waiting", &waiting),
+            None => debug.field("waiting", &format_args!("<locked>")),
+        };
+        debug.finish()
+    }
+
+    /// Runs `f` under the inner lock.
+    #[inline]
+    fn section<T>(&self, f: impl FnOnce(&mut Section<'_, R, B>) -> T) -> T {
+        self.inner.with(|limbo| f(&mut Section { lock: self, limbo }))
+    }
+
+    /// Enters now, or not at all. Never overtakes the line.
+    #[inline(always)]
+    pub(crate) fn try_acquire(&self, request: Request) -> bool {
+        engine::try_admit::<Local<R>>(&self.rules, &self.word, request, &Unnoted)
+    }
+
+    /// Enters, or waits in line until `limit`. `None`: the limit came first.
+    /// `Some(lined)`: whether it came through the line, a hint for `release`.
+    #[inline]
+    pub(crate) fn acquire(&self, request: Request, limit: &impl Limit) -> Option<bool> {
+        if self.try_acquire(request) {
+            return Some(false);
+        }
+        self.acquire_slow(request, limit).then_some(true)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn acquire_slow(&self, request: Request, limit: &impl Limit) -> bool {
+        loop {
+            let node = Node::new(request, false);
+            let entry = self.section(|s| engine::enqueue(s, &raw const node, request, &Unnoted));
+            if entry == Entry::Admitted {
+                return true;
+            }
+            match self.wait_in_line(&node, limit) {
+                Waited::Granted => return true,
+                Waited::Evicted => self.settle(|s, batch| engine::grant(s, 0, 0, batch)),
+                Waited::TooLong => return false,
+            }
+        }
+    }
+
+    /// Blocks until `node`, which is in line, is out of it.
+    fn wait_in_line(&self, node: &Node, limit: &impl Limit) -> Waited {
+        /// Leaves the line should a strategy panic: the node must not be left
+        /// behind.
+        struct Leave<'a, R: Rules, B: Backend>(&'a RawFifoLock<R, B>, &'a Node, bool);
+        impl<R: Rules, B: Backend> Drop for Leave<'_, R, B> {
+            fn drop(&mut self) {
+                if self.2 {
+                    self.0.abandon(self.1);
+                }
+            }
+        }
+        let mut leave = Leave(self, node, true);
+        let over = B::Wait::wait(&NodeTurn(node), limit);
+        leave.2 = false;
+        // Ordering: Acquire, pairs with the mark's Release (O3).
+        let mut seen = node.state(Ordering::Acquire);
+        if state::is_waiting(seen) {
+            debug_assert!(!over);
+            // The limit is over; whoever grants now does so under the inner
+            // lock, so that there is one truth.
+            let mut parked = None;
+            self.settle(|s, batch| {
+                // Ordering: Acquire, as above.
+                seen = node.state(Ordering::Acquire);
+                if !state::is_waiting(seen) {
+                    return false;
+                }
+                if seen & state::PARKED_BIT != 0 {
+                    // SAFETY: N3: announced and not taken.
+                    parked = Some(unsafe { node.take_waker() });
+                }
+                engine::cancel(s, ptr::from_ref(node), batch)
+            });
+        }
+        match seen {
+            state::GRANTED => Waited::Granted,
+            state::EVICTED => Waited::Evicted,
+            _ => Waited::TooLong,
+        }
+    }
+
+    /// Gives units back. `lined`: they came through the line, so that somebody
+    /// is likely to wait: the word is looked at first, and the contended
+    /// release is one transition. A wrong hint is only slower.
+    #[inline(always)]
+    pub(crate) fn release(&self, request: Request, lined: bool) {
+        // Ordering: Relaxed, a hint.
+        if lined && self.word.load(Ordering::Relaxed) & G::<R>::waiting() != 0 {
+            return self.release_slow(request, true);
+        }
+        if engine::leave::<Local<R>>(&self.word, request, &Unnoted) {
+            self.release_slow(request, false);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn release_slow(&self, request: Request, leave: bool) {
+        let units = if leave { Self::units(request) } else { 0 };
+        self.settle(|s, batch| engine::grant(s, units, 0, batch));
+    }
+
+    /// Changes the mode of a hold now, or not at all.
+    #[inline]
+    pub(crate) fn try_convert(&self, request: Request) -> bool {
+        let converted = engine::try_convert::<Local<R>>(&self.rules, &self.word, request, &Unnoted);
+        if converted == Some(true) {
+            self.settle(|s, batch| engine::grant(s, 0, 0, batch));
+        }
+        converted.is_some()
+    }
+
+    /// Changes the mode of a hold, waiting for it ahead of everybody.
+    pub(crate) fn convert(&self, request: Request, limit: &impl Limit) -> Conversion {
+        if self.try_convert(request) {
+            return Conversion::Done;
+        }
+        loop {
+            let node = Node::new(request, false);
+            let mut entry = ConversionEntry::Queued;
+            self.settle(|s, batch| {
+                entry = engine::enqueue_conversion(s, &raw const node, request, &Unnoted);
+                entry == ConversionEntry::Converted(true) && engine::grant(s, 0, 0, batch)
+            });
+            match entry {
+                ConversionEntry::Converted(_) => return Conversion::Done,
+                ConversionEntry::Deadlock => return Conversion::Deadlock,
+                ConversionEntry::Queued => {}
+            }
+            match self.wait_in_line(&node, limit) {
+                Waited::Granted => return Conversion::Done,
+                Waited::Evicted => self.settle(|s, batch| engine::grant(s, 0, 0, batch)),
+                Waited::TooLong => return Conversion::TooLong,
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn units(request: Request) -> usize {
+        G::<R>::units(G::<R>::index(request.mode), G::<R>::weight(request.weight))
+    }
+
+    /// Runs a part of the engine that may let waiters in, and wakes them after
+    /// the inner lock; again until nobody more fits.
+    #[inline(always)]
+    fn settle(&self, f: impl FnOnce(&mut Section<'_, R, B>, &mut Batch<Waker>) -> bool) {
+        let mut batch = Batch::new();
+        if self.section(|s| f(s, &mut batch)) {
+            return self.settle_rest(batch);
+        }
+        batch.wake();
+    }
+
+    #[cold]
+    fn settle_rest(&self, mut batch: Batch<Waker>) {
+        /// Goes on granting should a waker panic.
+        struct Rest<'a, R: Rules, B: Backend>(&'a RawFifoLock<R, B>, bool);
+        impl<R: Rules, B: Backend> Rest<'_, R, B> {
+            fn round(&mut self) {
+                // A panic in the predicate must not be followed by another
+                // look at it: whoever it evicted goes on.
+                self.1 = false;
+                let mut batch = Batch::new();
+                self.1 = self.0.section(|s| engine::grant(s, 0, 0, &mut batch));
+                batch.wake();
+            }
+        }
+        impl<R: Rules, B: Backend> Drop for Rest<'_, R, B> {
+            fn drop(&mut self) {
+                while self.1 {
+                    self.round();
+                }
+            }
+        }
+        let rest = Rest(self, true);
+        batch.wake();
+        drop(rest);
+    }
+
+    /// Takes a node that has been queued out of whatever it is in; units that
+    /// it was granted go back. `true`: it was a conversion, and had been
+    /// granted: the hold has the new mode, and keeps it.
+    #[cold]
+    pub(crate) fn abandon(&self, node: &Node) -> bool {
+        let mut unneeded = None;
+        let mut converted = false;
+        self.settle(|s, batch| {
+            // Ordering: Acquire, pairs with the mark's Release (O3): what is
+            // given back is passed on with all that was seen.
+            let seen = node.state(Ordering::Acquire);
+            node.set_state(state::DONE, Ordering::Relaxed);
+            match seen {
+                state::GRANTED => {
+                    if node.is_tracked() && !Fault::CancelKeepsLimbo.on() {
+                        // SAFETY: R1.
+                        unsafe { limbo::unlink(s.limbo, node) };
+                    }
+                    if G::<R>::from(node.request()).is_some() {
+                        converted = true;
+                        return false;
+                    }
+                    engine::grant(s, Self::units(node.request()), 0, batch)
+                }
+                state::EVICTED => !Fault::EvictedForgetsBaton.on() && engine::grant(s, 0, 0, batch),
+                state::INIT | state::DONE => false,
+                seen => {
+                    if node.is_tracked() || seen & state::PARKED_BIT != 0 {
+                        // SAFETY: N3.
+                        unneeded = Some(unsafe { node.take_waker() });
+                    }
+                    engine::cancel(s, ptr::from_ref(node), batch)
+                }
+            }
+        });
+        converted
+    }
+
+    /// The part of a future's poll that is not the fast path.
+    #[inline(never)]
+    pub(crate) fn poll_slow(&self, node: &Node, waker: &Waker) -> Polled {
+        loop {
+            // Ordering: Acquire, pairs with the mark's Release (O3).
+            match node.state(Ordering::Acquire) {
+                state::INIT => return self.poll_enqueue(node, waker),
+                state::GRANTED => {
+                    if self.pick_up(node) {
+                        return Polled::Holds;
+                    }
+                }
+                state::EVICTED => {
+                    // Whoever stood behind it may be able to enter; then it
+                    // asks anew.
+                    node.set_state(state::INIT, Ordering::Relaxed);
+                    if !Fault::EvictedForgetsBaton.on() {
+                        self.settle(|s, batch| engine::grant(s, 0, 0, batch));
+                    }
+                }
+                state::DONE => return Polled::Pending,
+                _ => return self.poll_queued(node, waker),
+            }
+        }
+    }
+
+    /// Stands in line, unless it enters after all.
+    #[inline]
+    fn poll_enqueue(&self, node: &Node, waker: &Waker) -> Polled {
+        // R15: cloned before the inner lock; what is not needed is dropped
+        // after it.
+        let mut unneeded = Some(waker.clone());
+        let parts = WakerParts::of(waker);
+        let mut polled = Polled::Pending;
+        self.settle(|s, batch| {
+            let (id, request) = (ptr::from_ref(node), node.request());
+            if G::<R>::from(request).is_some() {
+                match engine::enqueue_conversion(s, id, request, &Unnoted) {
+                    ConversionEntry::Queued => {}
+                    ConversionEntry::Converted(due) => {
+                        node.set_state(state::DONE, Ordering::Relaxed);
+                        polled = Polled::Holds;
+                        return due && engine::grant(s, 0, 0, batch);
+                    }
+                    ConversionEntry::Deadlock => {
+                        node.set_state(state::DONE, Ordering::Relaxed);
+                        polled = Polled::Deadlock;
+                        return false;
+                    }
+                }
+            } else if engine::enqueue(s, id, request, &Unnoted) == Entry::Admitted {
+                node.set_state(state::DONE, Ordering::Relaxed);
+                polled = Polled::Holds;
+                return false;
+            }
+            if let Some(waker) = unneeded.take() {
+                // SAFETY: the owner, under the inner lock under which it was
+                // just linked: nobody has looked at the node yet.
+                unsafe { node.set_waker(waker) };
+            }
+            if s.limbo.is_null() {
+                return false;
+            }
+            let more = s.pass_on(node, parts, batch);
+            // Ordering: Relaxed, under the inner lock.
+            if node.state(Ordering::Relaxed) == state::DONE {
+                polled = Polled::Holds;
+            }
+            // A sibling's eviction may have let it in: then its waker is
+            // called, and it is polled again.
+            more
+        });
+        polled
+    }
+
+    /// Polled in line: another waker may have to be kept, and a sibling's
+    /// grant may be there for the taking.
+    fn poll_queued(&self, node: &Node, waker: &Waker) -> Polled {
+        let parts = WakerParts::of(waker);
+        // SAFETY: queued and tracked: the field was written; N4: only we
+        // write it.
+        let same = unsafe { node.waker_parts() }.will_wake(parts);
+        if same && self.inner.is_clear() {
+            return Polled::Pending;
+        }
+        let mut unneeded = if same { None } else { Some(waker.clone()) };
+        self.settle(|s, batch| {
+            // Ordering: Acquire, pairs with the mark's Release (O3).
+            let seen = node.state(Ordering::Acquire);
+            if !state::is_waiting(seen) {
+                return false;
+            }
+            if let Some(new) = unneeded.take() {
+                // SAFETY: N3: in line and tracked, so it is there; the owner,
+                // under the inner lock.
+                unneeded = Some(unsafe { node.take_waker() });
+                // SAFETY: as above; the field is free now.
+                unsafe { node.set_waker(new) };
+            }
+            !s.limbo.is_null() && s.pass_on(node, parts, batch)
+        });
+        drop(unneeded);
+        // Ordering: Acquire, pairs with the mark's Release (O3).
+        match node.state(Ordering::Acquire) {
+            state::DONE => Polled::Holds,
+            // Granted in between: the old waker may have been called, and this
+            // is the poll to notice.
+            state::GRANTED | state::EVICTED => self.poll_slow(node, waker),
+            _ => Polled::Pending,
+        }
+    }
+
+    /// Picks a future's grant up. `false`: a sibling took it meanwhile.
+    #[inline]
+    fn pick_up(&self, node: &Node) -> bool {
+        if Fault::PickUpUnlocked.on() {
+            node.set_state(state::DONE, Ordering::Relaxed);
+            return true;
+        }
+        self.section(|s| {
+            // Ordering: Acquire, pairs with the mark's Release (O3).
+            if node.state(Ordering::Acquire) != state::GRANTED {
+                return false;
+            }
+            // SAFETY: R1.
+            unsafe { limbo::unlink(s.limbo, node) };
+            node.set_state(state::DONE, Ordering::Relaxed);
+            true
+        })
+    }
+}
+
+/// What a poll found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Polled {
+    Pending,
+    Holds,
+    /// Only of a conversion: it would wait for ever.
+    Deadlock,
+}
+
+/// How a conversion ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Conversion {
+    Done,
+    /// It would wait for ever; the hold is as it was.
+    Deadlock,
+    /// The limit was over; the hold is as it was.
+    TooLong,
+}
+
+/// How a blocked caller's waiting ended.
+enum Waited {
+    Granted,
+    Evicted,
+    TooLong,
+}
+
+/// The turn of a blocked caller.
+struct NodeTurn<'a>(&'a Node);
+
+impl Turn for NodeTurn<'_> {
+    #[inline]
+    fn place(&self) -> Place {
+        // Ordering: Acquire, pairs with the mark's Release (O3).
+        let seen = self.0.state(Ordering::Acquire);
+        if !state::is_waiting(seen) {
+            Place::Over
+        } else if seen & state::FRONT_BIT != 0 {
+            Place::Front
+        } else {
+            Place::Behind
+        }
+    }
+
+    fn announce(&self, waker: Waker) -> bool {
+        self.0.announce(waker)
+    }
+}
+
+/// A lock with its inner lock taken.
+struct Section<'a, R, B: Backend> {
+    lock: &'a RawFifoLock<R, B>,
+    /// The head of limbo, as the inner lock keeps it.
+    limbo: &'a mut *const (),
+}
+
+impl<R: Rules, B: Backend> Section<'_, R, B> {
+    /// Looks whether a sibling, a future that the same task polls, has a grant
+    /// that it has not picked up, for `node`, which is in line and was polled.
+    ///
+    /// Then `node` holds afterwards (`DONE`) and the sibling stands in line;
+    /// or, where `node` could not enter even then, the sibling is evicted.
+    /// Returns what a grant returns.
+    #[cold]
+    fn pass_on(&mut self, node: &Node, parts: WakerParts, batch: &mut Batch<Waker>) -> bool {
+        if parts.is_noop() || Fault::NoPassOn.on() {
+            return false;
+        }
+        // SAFETY: L1.
+        let Some(sibling) = (unsafe { limbo::find(*self.limbo, parts) }) else { return false };
+        // SAFETY: R1, N1: pinned while it is in limbo.
+        let sibling = unsafe { &*sibling };
+        let (request, other) = (node.request(), sibling.request());
+        let (lane, other_lane) = (G::<R>::lane(request), G::<R>::lane(other));
+        let units = RawFifoLock::<R, B>::units(other);
+        let same_place = lane == other_lane && G::<R>::from(request).is_none();
+        // SAFETY: R1: in line, so its lane has somebody.
+        let alone = unsafe { self.lock.line.ends(G::<R>::LANES, lane) }
+            .is_some_and(|(first, last)| first == last);
+
+        // Ordering: Acquire: whether `node` may enter can depend on others
+        // having left (O1).
+        let mut now = self.lock.word.load(Ordering::Acquire);
+        loop {
+            let Some(mut after) = G::<R>::judge(&self.lock.rules, now - units, request) else {
+                return !Fault::NoEviction.on() && self.evict_sibling(sibling, units, batch);
+            };
+            if !same_place {
+                if alone {
+                    after &= !G::<R>::bit(lane);
+                }
+                after |= G::<R>::bit(other_lane);
+            }
+            // Ordering: Release, the sibling leaves; Acquire, `node` enters
+            // (O1).
+            match self.lock.word.compare_exchange_weak(
+                now,
+                after,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => break,
+                Err(changed) => now = changed,
+            }
+        }
+        // The sibling's waker was taken by its grant and woke the same task
+        // as this node's. The reference that this node has becomes the
+        // sibling's, whose field has the same bits: nothing is written to it,
+        // its owner may be comparing it now.
+        // SAFETY: R1: it leaves limbo for the line, under the inner lock.
+        unsafe {
+            limbo::unlink(self.limbo, sibling);
+            // Ordering: Release: its owner reads links and waker that it did
+            // not write.
+            sibling.set_state(state::QUEUED, Ordering::Release);
+            if same_place {
+                self.lock.line.replace(G::<R>::LANES, lane, node, sibling);
+            } else {
+                self.lock.line.unlink(G::<R>::LANES, lane, node);
+                if !alone {
+                    self.tell_first(lane);
+                }
+                self.lock.line.append(G::<R>::LANES, other_lane, sibling);
+            }
+        }
+        node.set_state(state::DONE, Ordering::Relaxed);
+        // The counts have changed, and somebody else may be first.
+        engine::grant(self, 0, 0, batch)
+    }
+
+    /// Takes a grant back from a sibling that would keep a polled future of
+    /// its own task waiting for ever.
+    ///
+    /// It does not go back into the line: first there, it would be granted
+    /// again at once. It asks anew when it is polled; its task was woken.
+    fn evict_sibling(&mut self, sibling: &Node, units: usize, batch: &mut Batch<Waker>) -> bool {
+        // SAFETY: R1.
+        unsafe { limbo::unlink(self.limbo, sibling) };
+        // Ordering: Release: its owner may free it when it sees this.
+        sibling.set_state(state::EVICTED, Ordering::Release);
+        engine::grant(self, units, 0, batch)
+    }
+}
+
+impl<R: Rules, B: Backend> Env for Section<'_, R, B> {
+    type Shape = Local<R>;
+    type Id = *const Node;
+    type Wake = Waker;
+
+    #[inline(always)]
+    fn rules(&self) -> &R {
+        &self.lock.rules
+    }
+
+    #[inline(always)]
+    fn word(&self) -> &AtomicUsize {
+        &self.lock.word
+    }
+
+    #[inline(always)]
+    fn ends(&self, lane: u32) -> Option<(Self::Id, Self::Id)> {
+        // SAFETY: L1: a section has the inner lock.
+        unsafe { self.lock.line.ends(G::<R>::LANES, lane) }
+    }
+
+    #[inline(always)]
+    fn next(&self, id: Self::Id) -> Self::Id {
+        // SAFETY: L1, L2.
+        unsafe { Line::next(id) }
+    }
+
+    #[inline(always)]
+    fn request(&self, id: Self::Id) -> Request {
+        // SAFETY: L2: alive while in line.
+        unsafe { (*id).request() }
+    }
+
+    #[inline]
+    fn append(&mut self, lane: u32, id: Self::Id) {
+        // The state first: linking may make it `FRONT`.
+        // SAFETY: L1; the caller pinned the node, which is in no line.
+        unsafe {
+            (*id).set_state(state::QUEUED, Ordering::Relaxed);
+            self.lock.line.append(G::<R>::LANES, lane, id);
+        }
+    }
+
+    fn insert(&mut self, ahead: Option<Self::Id>, id: Self::Id) {
+        // SAFETY: as `append`; `ahead` is in lane 0.
+        unsafe {
+            (*id).set_state(state::QUEUED, Ordering::Relaxed);
+            self.lock.line.insert(G::<R>::LANES, 0, ahead, id);
+        }
+    }
+
+    #[inline(always)]
+    fn unlink(&mut self, lane: u32, id: Self::Id) -> bool {
+        // SAFETY: L1, R1.
+        unsafe { self.lock.line.unlink(G::<R>::LANES, lane, id) }
+    }
+
+    #[inline(always)]
+    fn tell_first(&mut self, lane: u32) {
+        if let Some((first, _)) = self.ends(lane) {
+            // SAFETY: L2.
+            unsafe { (*first).set_front() };
+        }
+    }
+
+    fn mark(&mut self, id: Self::Id, on: bool) {
+        // SAFETY: L2.
+        unsafe { (*id).set_marked(on) };
+    }
+
+    fn is_marked(&self, id: Self::Id) -> bool {
+        // SAFETY: L2.
+        unsafe { (*id).is_marked() }
+    }
+
+    #[inline(always)]
+    fn granting(&mut self, _: Self::Id) {}
+
+    #[inline(always)]
+    fn withheld(&mut self, _: Self::Id) {}
+
+    #[inline(always)]
+    fn granted(&mut self, id: Self::Id) -> Option<Waker> {
+        // SAFETY: N1: alive until its mark; unlinked, under the inner lock.
+        unsafe {
+            if (*id).is_tracked() {
+                limbo::push(self.limbo, id);
+            }
+            (*id).finish(state::GRANTED)
+        }
+    }
+
+    fn evicted(&mut self, id: Self::Id) -> Option<Waker> {
+        // SAFETY: as `granted`.
+        unsafe { (*id).finish(state::EVICTED) }
+    }
+}

@@ -1,0 +1,307 @@
+//! Modes, counts of modes, and the rule that decides over them.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::ops::Index;
+
+/// The most modes that one enum may have.
+pub const MAX_MODES: usize = 16;
+
+/// A limit in [`Rules::LIMITS`] that says: as many as the word has room for.
+pub const UNLIMITED: usize = usize::MAX;
+
+/// One way of holding a lock: a variant of an enum.
+///
+/// [`modes!`](crate::modes) writes the enum and this implementation.
+/// Implemented by hand, `index` has to be the place in [`ALL`](Self::ALL); a
+/// wrong one makes the lock panic or serve another mode, never more.
+#[doc(alias = "LockMode")]
+pub trait Mode: Copy + fmt::Debug + Send + Sync + 'static {
+    /// Every mode, in the order of [`index`](Self::index).
+    const ALL: &'static [Self];
+
+    /// How many modes there are, at most [`MAX_MODES`].
+    const COUNT: usize = Self::ALL.len();
+
+    /// The mode's place in [`ALL`](Self::ALL).
+    fn index(self) -> usize;
+}
+
+/// Writes an enum of lock modes.
+///
+/// The enum gets [`Mode`](crate::Mode), `Clone`, `Copy`, `Debug`, `PartialEq`,
+/// `Eq`, `Hash`, and a `const fn index`.
+///
+/// ```
+/// portunus::modes! {
+///     /// Who may use the whiteboard.
+///     pub enum Board {
+///         /// Looks at it.
+///         Read,
+///         /// Writes on it.
+///         Write,
+///     }
+/// }
+/// assert_eq!(Board::Write.index(), 1);
+/// ```
+#[macro_export]
+macro_rules! modes {
+    (
+        $(#[$meta:meta])*
+        $vis:vis enum $name:ident {
+            $($(#[$variant_meta:meta])* $variant:ident),+ $(,)?
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        $vis enum $name {
+            $($(#[$variant_meta])* $variant),+
+        }
+
+        impl $name {
+            /// The mode's place among all modes.
+            #[inline]
+            #[must_use]
+            $vis const fn index(self) -> usize {
+                self as usize
+            }
+        }
+
+        impl $crate::Mode for $name {
+            const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            #[inline]
+            fn index(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+
+/// One value for each mode of an enum, for the constants of [`Rules`].
+///
+/// ```
+/// use portunus::PerMode;
+///
+/// portunus::modes! { pub enum Access { Read, Write } }
+/// const LIMITS: PerMode<usize> = PerMode::all(100).with(Access::Write.index(), 1);
+/// assert_eq!(LIMITS.get(Access::Read.index()), 100);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PerMode<T>([T; MAX_MODES]);
+
+impl<T: Copy> PerMode<T> {
+    /// The same for all modes.
+    #[must_use]
+    pub const fn all(value: T) -> Self {
+        Self([value; MAX_MODES])
+    }
+
+    /// This, with another value for the mode with this index.
+    ///
+    /// # Panics
+    ///
+    /// If `index` is not below [`MAX_MODES`]; in a constant, that is an error
+    /// of the compiler.
+    #[must_use]
+    pub const fn with(mut self, index: usize, value: T) -> Self {
+        assert!(index < MAX_MODES, "no mode has this index: MAX_MODES is 16");
+        self.0[index] = value;
+        self
+    }
+
+    /// The value for the mode with this index.
+    ///
+    /// # Panics
+    ///
+    /// If `index` is not below [`MAX_MODES`].
+    #[inline]
+    #[must_use]
+    pub const fn get(&self, index: usize) -> T {
+        self.0[index]
+    }
+}
+
+/// How many units of each mode are held: what a rule looks at.
+///
+/// `held[mode]` is the count of a mode.
+///
+/// ```
+/// use portunus::Held;
+///
+/// portunus::modes! { pub enum Access { Read, Write } }
+/// let held = Held::new().with(Access::Read, 3);
+/// assert_eq!(held[Access::Read], 3);
+/// assert_eq!(held[Access::Write], 0);
+/// assert!(!held.is_empty());
+/// ```
+#[derive(Clone, Copy)]
+pub struct Held<M> {
+    counts: [usize; MAX_MODES],
+    /// Kept apart, so that "nobody is inside" is one comparison on the word
+    /// and not a sum.
+    empty: bool,
+    mode: PhantomData<fn() -> M>,
+}
+
+impl<M: Mode> Held<M> {
+    /// Nobody is inside.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { counts: [0; MAX_MODES], empty: true, mode: PhantomData }
+    }
+
+    /// These counts. `empty` is whether all are zero.
+    #[inline(always)]
+    pub(crate) fn from_counts(counts: [usize; MAX_MODES], empty: bool) -> Self {
+        Self { counts, empty, mode: PhantomData }
+    }
+
+    /// This, with another count for `mode`. For testing a rule.
+    #[must_use]
+    pub fn with(mut self, mode: M, count: usize) -> Self {
+        self.counts[mode.index()] = count;
+        self.empty = self.counts[..M::COUNT].iter().all(|&count| count == 0);
+        self
+    }
+
+    /// Whether nobody is inside, in any mode.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.empty
+    }
+
+    /// Each mode with its count.
+    pub fn iter(&self) -> impl Iterator<Item = (M, usize)> {
+        M::ALL.iter().zip(self.counts).map(|(&mode, count)| (mode, count))
+    }
+}
+
+impl<M: Mode> Default for Held<M> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<M: Mode> Index<M> for Held<M> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn index(&self, mode: M) -> &usize {
+        &self.counts[mode.index()]
+    }
+}
+
+impl<M: Mode> fmt::Debug for Held<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// Who may enter beside whom.
+///
+/// One predicate makes a lock. Everything else has a default.
+///
+/// ```
+/// use portunus::{Held, Rules, sync::FifoLock};
+///
+/// portunus::modes! { pub enum Access { Read, Write } }
+/// use Access::*;
+///
+/// pub struct ReadWrite;
+///
+/// impl Rules for ReadWrite {
+///     type Mode = Access;
+///     fn admits(&self, mode: Access, held: &Held<Access>) -> bool {
+///         match mode {
+///             Read => held[Write] == 0,
+///             Write => held.is_empty(),
+///         }
+///     }
+/// }
+///
+/// static LOCK: FifoLock<ReadWrite> = FifoLock::new(ReadWrite);
+/// let a = LOCK.acquire(Read);
+/// let b = LOCK.acquire(Read);
+/// assert!(LOCK.try_acquire(Write).is_none());
+/// # drop((a, b));
+/// ```
+///
+/// # What fits
+///
+/// The counts of all modes live in one word beside a bit for each lane. That
+/// they fit is checked when a lock of these rules is built:
+///
+/// ```compile_fail
+/// use portunus::{Held, PerMode, Rules, sync::FifoLock};
+///
+/// portunus::modes! { pub enum Many { A, B, C } }
+/// struct TooMuch;
+/// impl Rules for TooMuch {
+///     type Mode = Many;
+///     const LIMITS: PerMode<usize> = PerMode::all(1 << 30);
+///     fn admits(&self, _: Many, held: &Held<Many>) -> bool { held.is_empty() }
+/// }
+/// static LOCK: FifoLock<TooMuch> = FifoLock::new(TooMuch);
+/// ```
+///
+/// With `PerMode::all(1 << 10)` it compiles:
+///
+/// ```
+/// # use portunus::{Held, PerMode, Rules, sync::FifoLock};
+/// # portunus::modes! { pub enum Many { A, B, C } }
+/// # struct Fits;
+/// # impl Rules for Fits {
+/// #     type Mode = Many;
+/// const LIMITS: PerMode<usize> = PerMode::all(1 << 10);
+/// #     fn admits(&self, _: Many, held: &Held<Many>) -> bool { held.is_empty() }
+/// # }
+/// # if cfg!(target_pointer_width = "64") { let _ = FifoLock::new(Fits); }
+/// ```
+#[doc(alias = "compatibility matrix")]
+pub trait Rules {
+    /// The modes that the rule knows.
+    type Mode: Mode;
+
+    /// The most units that may be held in each mode at once. A request beyond
+    /// it waits. Modes without a limit share what the word has left over.
+    const LIMITS: PerMode<usize> = PerMode::all(UNLIMITED);
+
+    /// The lane in which requests of each mode stand: 0 is served first.
+    ///
+    /// Lanes are strict: while the first in a lane cannot enter, nobody of a
+    /// worse lane enters, and a newcomer enters at once only if nobody stands
+    /// in its own or a better lane. A stream of requests in a better lane can
+    /// so keep a worse one waiting for ever: that is the rule's choice. Within
+    /// a lane nobody is ever overtaken.
+    const LANES: PerMode<u8> = PerMode::all(0);
+
+    /// Whether requests may weigh more than one unit.
+    const WEIGHTED: bool = false;
+
+    /// Whether a hold may be converted into another mode.
+    const CONVERTS: bool = true;
+
+    /// Whether a request for one unit of `mode` may enter beside what is held.
+    ///
+    /// The first of a line is asked for again whenever somebody leaves;
+    /// nobody else is. So the predicate must be
+    ///
+    /// * a function of its arguments (what is in `self` may change only
+    ///   through the lock's own methods),
+    /// * cheap: it may run under the inner lock,
+    /// * monotone: with fewer holders it admits no less. A rule such as "B
+    ///   only beside A" is not, and its requests might wait for ever.
+    ///
+    /// It must not touch the lock. A request of weight `k` is judged as its
+    /// last unit: `k - 1` units of its mode are counted in `held`.
+    ///
+    /// # Panics
+    ///
+    /// A panic in it leaves the lock as it was. Is the request judged in
+    /// another party's call, its waiter is taken out of the line, wakes and
+    /// asks anew, so that a rule that still panics does so in the call of the
+    /// one who asked.
+    fn admits(&self, mode: Self::Mode, held: &Held<Self::Mode>) -> bool;
+}

@@ -1,0 +1,97 @@
+//! Raw traits in the style of `lock_api`, for acquisitions that are awaited.
+//!
+//! As with `lock_api`'s own, an implementor writes the state machine and no
+//! data; guards and futures are written once, over the traits, and work over
+//! anybody's lock.
+
+#![allow(unsafe_code)]
+
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+/// A place in the line of a raw lock, inside the future that waits.
+pub trait RawWaiter: Default {
+    /// Whether its acquisition has ended with a success.
+    fn is_done(&self) -> bool;
+}
+
+/// A raw mutex whose acquisition can be awaited.
+///
+/// # Safety
+///
+/// `poll_lock` returns `Ready` exactly when the caller has become the holder,
+/// as after [`lock_api::RawMutex::lock`]. After `cancel_lock` nothing refers
+/// to the waiter any more, and an acquisition that was granted and not yet
+/// reported by `poll_lock` has been given back.
+pub unsafe trait RawMutexAsync: lock_api::RawMutex {
+    /// A place in line.
+    type Waiter: RawWaiter;
+
+    /// Asks for the lock, or asks again.
+    ///
+    /// # Safety
+    ///
+    /// A waiter is used with one lock only. Once polled, it stays pinned until
+    /// `poll_lock` has returned `Ready` or `cancel_lock` was called.
+    unsafe fn poll_lock(
+        &self,
+        waiter: Pin<&Self::Waiter>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Self::Guard>;
+
+    /// Takes the request back.
+    ///
+    /// # Safety
+    ///
+    /// As [`poll_lock`](Self::poll_lock), with the same lock.
+    unsafe fn cancel_lock(&self, waiter: Pin<&Self::Waiter>);
+}
+
+/// A raw readers-writer lock whose acquisitions can be awaited.
+///
+/// # Safety
+///
+/// As [`RawMutexAsync`], for `lock_shared` and `lock_exclusive` of
+/// [`lock_api::RawRwLock`].
+pub unsafe trait RawRwLockAsync: lock_api::RawRwLock {
+    /// A reader's place in line.
+    type SharedWaiter: RawWaiter;
+    /// A writer's place in line.
+    type ExclusiveWaiter: RawWaiter;
+
+    /// Asks for shared access, or asks again.
+    ///
+    /// # Safety
+    ///
+    /// As [`RawMutexAsync::poll_lock`].
+    unsafe fn poll_lock_shared(
+        &self,
+        waiter: Pin<&Self::SharedWaiter>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Self::SharedGuard>;
+
+    /// Takes the request back.
+    ///
+    /// # Safety
+    ///
+    /// As [`RawMutexAsync::cancel_lock`].
+    unsafe fn cancel_lock_shared(&self, waiter: Pin<&Self::SharedWaiter>);
+
+    /// Asks for exclusive access, or asks again.
+    ///
+    /// # Safety
+    ///
+    /// As [`RawMutexAsync::poll_lock`].
+    unsafe fn poll_lock_exclusive(
+        &self,
+        waiter: Pin<&Self::ExclusiveWaiter>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Self::ExclusiveGuard>;
+
+    /// Takes the request back.
+    ///
+    /// # Safety
+    ///
+    /// As [`RawMutexAsync::cancel_lock`].
+    unsafe fn cancel_lock_exclusive(&self, waiter: Pin<&Self::ExclusiveWaiter>);
+}

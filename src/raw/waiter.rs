@@ -1,0 +1,139 @@
+//! A future's place in line, and the polling that all futures share.
+
+#![allow(unsafe_code)]
+
+use core::fmt;
+use core::pin::Pin;
+use core::task::Waker;
+
+use super::lock::{Polled, RawFifoLock};
+use super::mode::Rules;
+use super::traits::RawWaiter;
+use crate::atomic::Ordering;
+use crate::backend::Backend;
+use crate::wait::node::{NO_MODE, Node, Request, state};
+
+/// A place in the line of one of this crate's raw locks, asking for the mode
+/// with index `MODE`.
+#[derive(Debug)]
+pub struct Waiter<const MODE: u8>(Seat);
+
+impl<const MODE: u8> Waiter<MODE> {
+    /// What it asks for, known at compile time.
+    const REQUEST: Request = Request { mode: MODE, from: NO_MODE, weight: 1 };
+
+    /// Polls for one unit.
+    ///
+    /// # Safety
+    ///
+    /// As [`Seat::poll`].
+    #[inline(always)]
+    pub(crate) unsafe fn poll<R: Rules, B: Backend>(
+        self: Pin<&Self>,
+        raw: &RawFifoLock<R, B>,
+        waker: &Waker,
+    ) -> Option<bool> {
+        // SAFETY: by this function's contract; the seat is pinned with us.
+        unsafe { self.seat().poll(raw, Self::REQUEST, waker) }
+    }
+
+    /// # Safety
+    ///
+    /// As [`Seat::cancel`].
+    #[inline(always)]
+    pub(crate) unsafe fn cancel<R: Rules, B: Backend>(self: Pin<&Self>, raw: &RawFifoLock<R, B>) {
+        // SAFETY: by this function's contract.
+        unsafe { self.seat().cancel(raw) };
+    }
+
+    #[inline(always)]
+    fn seat(self: Pin<&Self>) -> Pin<&Seat> {
+        // SAFETY: a field that is never moved out.
+        unsafe { self.map_unchecked(|waiter| &waiter.0) }
+    }
+}
+
+impl<const MODE: u8> Default for Waiter<MODE> {
+    #[inline(always)]
+    fn default() -> Self {
+        Self(Seat::new(Self::REQUEST))
+    }
+}
+
+impl<const MODE: u8> RawWaiter for Waiter<MODE> {
+    #[inline]
+    fn is_done(&self) -> bool {
+        self.0.is_done()
+    }
+}
+
+/// A node that a future owns.
+#[doc(hidden)]
+pub struct Seat(Node);
+
+impl Seat {
+    #[inline(always)]
+    pub(crate) fn new(request: Request) -> Self {
+        Self(Node::new(request, true))
+    }
+
+    #[inline]
+    pub(crate) fn is_done(&self) -> bool {
+        // Ordering: Relaxed, the owner itself makes it so.
+        self.0.state(Ordering::Relaxed) == state::DONE
+    }
+
+    /// Ends an acquisition that asked for nothing.
+    pub(crate) fn set_done(&self) {
+        // Ordering: Relaxed, as above.
+        self.0.set_state(state::DONE, Ordering::Relaxed);
+    }
+
+    #[inline(always)]
+    pub(crate) fn request(&self) -> Request {
+        self.0.request()
+    }
+
+    /// Enters, or waits in line. `Some(lined)`: it holds.
+    ///
+    /// # Safety
+    ///
+    /// Always with the same lock; the seat stays pinned until it holds or
+    /// `cancel` was called.
+    #[inline(always)]
+    pub(crate) unsafe fn poll<R: Rules, B: Backend>(
+        self: Pin<&Self>,
+        raw: &RawFifoLock<R, B>,
+        request: Request,
+        waker: &Waker,
+    ) -> Option<bool> {
+        let node = &self.get_ref().0;
+        // Ordering: Relaxed, nobody else sees a node in `INIT`.
+        if node.state(Ordering::Relaxed) == state::INIT && raw.try_acquire(request) {
+            node.set_state(state::DONE, Ordering::Relaxed);
+            return Some(false);
+        }
+        (raw.poll_slow(node, waker) == Polled::Holds).then_some(true)
+    }
+
+    /// Takes the request back, wherever it is; nothing where it never began or
+    /// has ended.
+    ///
+    /// # Safety
+    ///
+    /// With the lock of `poll`.
+    #[inline(always)]
+    pub(crate) unsafe fn cancel<R: Rules, B: Backend>(self: Pin<&Self>, raw: &RawFifoLock<R, B>) {
+        let node = &self.get_ref().0;
+        // Ordering: Relaxed, the owner itself leaves `INIT` and reaches `DONE`.
+        if node.state(Ordering::Relaxed) > state::DONE {
+            raw.abandon(node);
+        }
+    }
+}
+
+impl fmt::Debug for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seat").finish_non_exhaustive()
+    }
+}

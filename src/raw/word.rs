@@ -1,0 +1,266 @@
+//! The word: the counts of all modes, and who waits.
+//!
+//! ```text
+//!  bit  N-1 …                                        … L+x   … L    L-1 … 0
+//!      [ count of mode k-1 ] … [ count of mode 0 ]    [ spare ]   [ lane L-1 ] … [ lane 0 ]
+//! ```
+//!
+//! | bits | meaning | who changes them |
+//! |---|---|---|
+//! | lane `i` | somebody stands in lane `i` | under the inner lock only |
+//! | spare | the environment's own (shared memory: STOP); newcomers keep out | the environment |
+//! | counts | units held in each mode | anybody: up by compare-and-swap, down by subtraction |
+//!
+//! What follows from it:
+//!
+//! * **W1** With a lane's bit set, no newcomer of that lane or a worse one
+//!   enters by itself: it goes through the inner lock.
+//! * **W2** Counts rise by compare-and-swap against the very value that was
+//!   judged, so "admit" and "nobody came before me" are one step.
+//! * **W3** Whoever subtracts sees in the old value whether somebody waits.
+//!   Whoever sets a lane's bit does so by compare-and-swap against the value
+//!   that was judged. Hence one of the two sees the other, and no wake-up is
+//!   lost.
+//! * **W4** Fields are as wide as their limits, and a request beyond a limit
+//!   waits: counts never wrap.
+
+use core::marker::PhantomData;
+
+use super::mode::{Held, MAX_MODES, Mode, Rules, UNLIMITED};
+use crate::atomic::Word;
+use crate::wait::node::{NO_MODE, Request};
+
+/// The fewest bits that a mode without a limit gets.
+const SHARE_AT_LEAST: u32 = 4;
+
+/// Where each mode's count is in the word.
+struct Layout {
+    shift: [u32; MAX_MODES],
+    width: [u32; MAX_MODES],
+    limit: [usize; MAX_MODES],
+    fits: bool,
+}
+
+impl Layout {
+    const fn of<R: Rules>(bits: u32, low: u32) -> Self {
+        let count = R::Mode::COUNT;
+        let mut layout = Self {
+            shift: [0; MAX_MODES],
+            width: [0; MAX_MODES],
+            limit: [0; MAX_MODES],
+            fits: true,
+        };
+        if count == 0 || count > MAX_MODES || low >= bits {
+            layout.fits = false;
+            return layout;
+        }
+        // What the limited modes leave over, the unlimited ones share.
+        let mut needed = low;
+        let mut sharing = 0;
+        let mut i = 0;
+        while i < count {
+            let limit = R::LIMITS.get(i);
+            if limit == UNLIMITED {
+                sharing += 1;
+            } else {
+                layout.limit[i] = limit;
+                layout.width[i] = usize::BITS - limit.leading_zeros();
+                needed += layout.width[i];
+                layout.fits &= limit > 0;
+            }
+            i += 1;
+        }
+        if needed > bits {
+            layout.fits = false;
+            return layout;
+        }
+        let share = if sharing == 0 { 0 } else { (bits - needed) / sharing };
+        layout.fits &= sharing == 0 || share >= SHARE_AT_LEAST;
+        let mut shift = low;
+        let mut i = 0;
+        while i < count {
+            if R::LIMITS.get(i) == UNLIMITED {
+                layout.width[i] = share;
+                layout.limit[i] = if share >= usize::BITS { usize::MAX } else { (1 << share) - 1 };
+            }
+            layout.shift[i] = shift;
+            shift += layout.width[i];
+            i += 1;
+        }
+        // The topmost count has nothing above it: it may be read as the rest
+        // of the word, and may for a while exceed its limit.
+        layout.width[count - 1] = bits - layout.shift[count - 1];
+        layout
+    }
+}
+
+/// What decides over a word's geometry.
+pub(crate) trait Shape {
+    /// Whose modes are counted.
+    type Rules: Rules;
+    /// The integer.
+    type Word: Word;
+    /// How many spare bits the environment has between lanes and counts.
+    const EXTRA: u32;
+}
+
+type ModeOf<S> = <<S as Shape>::Rules as Rules>::Mode;
+
+/// The geometry of a word of shape `S`.
+pub(crate) struct Geometry<S>(PhantomData<S>);
+
+impl<S: Shape> Geometry<S> {
+    const LAYOUT: Layout = Layout::of::<S::Rules>(S::Word::BITS, Self::LANES + S::EXTRA);
+
+    /// How many lanes the rules use.
+    pub(crate) const LANES: u32 = {
+        let mut lanes = 1;
+        let mut i = 0;
+        while i < ModeOf::<S>::COUNT && i < MAX_MODES {
+            if S::Rules::LANES.get(i) as u32 >= lanes {
+                lanes = S::Rules::LANES.get(i) as u32 + 1;
+            }
+            i += 1;
+        }
+        lanes
+    };
+
+    /// Fails to compile for rules that don't fit.
+    pub(crate) const FITS: () = assert!(
+        Self::LAYOUT.fits,
+        "the counts of these modes don't fit into the lock's word: lower Rules::LIMITS, \
+         use fewer modes (at most 16) or fewer lanes, and give no mode the limit 0"
+    );
+
+    /// The mode of a request, known at compile time where there is only one.
+    #[inline(always)]
+    pub(crate) fn index(mode: u8) -> usize {
+        if ModeOf::<S>::COUNT == 1 { 0 } else { usize::from(mode) }
+    }
+
+    /// Its weight, known at compile time where all weigh the same.
+    #[inline(always)]
+    pub(crate) fn weight(weight: u32) -> usize {
+        if S::Rules::WEIGHTED { weight as usize } else { 1 }
+    }
+
+    /// What a conversion gives up.
+    #[inline(always)]
+    pub(crate) fn from(request: Request) -> Option<usize> {
+        if S::Rules::CONVERTS && request.from != NO_MODE {
+            Some(Self::index(request.from))
+        } else {
+            None
+        }
+    }
+
+    /// The lane in which a request stands. A conversion stands ahead of
+    /// everybody: at the head of lane 0.
+    #[inline(always)]
+    pub(crate) fn lane(request: Request) -> u32 {
+        if Self::LANES == 1 || Self::from(request).is_some() {
+            return 0;
+        }
+        u32::from(S::Rules::LANES.get(Self::index(request.mode)))
+    }
+
+    /// The bit that says that somebody stands in `lane`.
+    #[inline(always)]
+    pub(crate) fn bit(lane: u32) -> S::Word {
+        S::Word::from_count(1) << lane
+    }
+
+    /// All lanes' bits.
+    #[inline(always)]
+    pub(crate) fn lanes() -> S::Word {
+        S::Word::from_count((1 << Self::LANES) - 1)
+    }
+
+    /// The bits that keep a newcomer of `lane` out: its own lane's, the
+    /// better ones', and the environment's.
+    #[inline(always)]
+    pub(crate) fn barrier(lane: u32) -> S::Word {
+        let better = S::Word::from_count((2 << lane) - 1);
+        if S::EXTRA == 0 { better } else { better | Self::extra() }
+    }
+
+    /// The environment's bits.
+    #[inline(always)]
+    pub(crate) fn extra() -> S::Word {
+        S::Word::from_count((1 << S::EXTRA) - 1) << Self::LANES
+    }
+
+    /// The bits that send a leaver through the inner lock.
+    #[inline(always)]
+    pub(crate) fn waiting() -> S::Word {
+        Self::lanes() | Self::extra()
+    }
+
+    /// Where a mode's count begins.
+    pub(crate) const fn shift(mode: usize) -> u32 {
+        Self::LAYOUT.shift[mode]
+    }
+
+    /// `weight` units of a mode.
+    #[inline(always)]
+    pub(crate) fn units(mode: usize, weight: usize) -> S::Word {
+        S::Word::from_count(weight) << Self::LAYOUT.shift[mode]
+    }
+
+    /// How many units of a mode `word` counts.
+    #[inline(always)]
+    pub(crate) fn count(word: S::Word, mode: usize) -> usize {
+        let field = word >> Self::LAYOUT.shift[mode];
+        let width = Self::LAYOUT.width[mode];
+        if Self::LAYOUT.shift[mode] + width >= S::Word::BITS {
+            return field.to_count();
+        }
+        (field & ((S::Word::from_count(1) << width) - S::Word::from_count(1))).to_count()
+    }
+
+    /// The most units of a mode.
+    #[inline(always)]
+    pub(crate) fn limit(mode: usize) -> usize {
+        Self::LAYOUT.limit[mode]
+    }
+
+    /// Only the counts of `word`.
+    #[inline(always)]
+    pub(crate) fn counts(word: S::Word) -> S::Word {
+        word & !Self::waiting()
+    }
+
+    /// The counts of `word`, unpacked.
+    #[inline(always)]
+    pub(crate) fn held(word: S::Word) -> Held<ModeOf<S>> {
+        let mut counts = [0; MAX_MODES];
+        let mut i = 0;
+        while i < ModeOf::<S>::COUNT && i < MAX_MODES {
+            counts[i] = Self::count(word, i);
+            i += 1;
+        }
+        Held::from_counts(counts, Self::counts(word) == S::Word::ZERO)
+    }
+
+    /// Whether the request may enter beside what `word` counts; and the word
+    /// when it has.
+    #[inline(always)]
+    pub(crate) fn judge(rules: &S::Rules, word: S::Word, request: Request) -> Option<S::Word> {
+        let mode = Self::index(request.mode);
+        let weight = Self::weight(request.weight);
+        let word = match Self::from(request) {
+            Some(from) => word - Self::units(from, weight),
+            None => word,
+        };
+        let count = Self::count(word, mode);
+        let limit = Self::limit(mode);
+        // Nothing here can overflow: W4.
+        if weight > limit || count > limit - weight {
+            return None;
+        }
+        let beside = if weight == 1 { word } else { word + Self::units(mode, weight - 1) };
+        rules
+            .admits(ModeOf::<S>::ALL[mode], &Self::held(beside))
+            .then(|| word + Self::units(mode, weight))
+    }
+}

@@ -1,0 +1,146 @@
+//! Shared or exclusive access to data, with a choice of preference.
+
+#![allow(unsafe_code)]
+
+use core::fmt;
+
+use crate::atomic::constructor;
+use crate::backend::Backend;
+use crate::mutex::Lined;
+use crate::raw::lock::RawFifoLock;
+use crate::rules::{Preference, Shared, SharedMode};
+use crate::wait::node::{NO_MODE, Request};
+use crate::wait::{Forever, Limit};
+
+/// The raw readers-writer lock: [`lock_api::RawRwLock`] over the engine.
+///
+/// `lock_api::RwLock<RawRwLock<P, B>, T>` adds data and guards; each backend
+/// has it as its `RwLock`.
+#[doc(alias = "SAcquirable")]
+pub struct RawRwLock<P: Preference, B: Backend> {
+    raw: RawFifoLock<Shared<P>, B>,
+}
+
+const fn request(mode: SharedMode) -> Request {
+    Request { mode: mode.index() as u8, from: NO_MODE, weight: 1 }
+}
+
+pub(crate) const READ: Request = request(SharedMode::Read);
+pub(crate) const WRITE: Request = request(SharedMode::Write);
+
+impl<P: Preference, B: Backend> RawRwLock<P, B> {
+    constructor! {
+        /// Unlocked.
+        #[must_use]
+        pub fn new() -> Self {
+            Self { raw: RawFifoLock::new(Shared::new()) }
+        }
+    }
+
+    /// How many wait now.
+    ///
+    /// Counts them one by one, under the inner lock.
+    pub fn waiting(&self) -> usize {
+        self.raw.waiting()
+    }
+
+    /// How many hold in `mode` now.
+    pub fn holders(&self, mode: SharedMode) -> usize {
+        self.raw.held()[mode]
+    }
+
+    #[inline(always)]
+    pub(crate) fn acquire(&self, request: Request, limit: &impl Limit) -> Option<Lined> {
+        self.raw.acquire(request, limit).map(Lined)
+    }
+
+    #[inline(always)]
+    fn acquire_blocking(&self, request: Request) -> Lined {
+        match self.acquire(request, &Forever) {
+            Some(lined) => lined,
+            None => unreachable!("waiting without a limit ends with the lock"),
+        }
+    }
+
+    pub(crate) fn raw(&self) -> &RawFifoLock<Shared<P>, B> {
+        &self.raw
+    }
+}
+
+impl<P: Preference, B: Backend> Default for RawRwLock<P, B> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Shows the counts by mode and the length of the line; never blocks.
+impl<P: Preference, B: Backend> fmt::Debug for RawRwLock<P, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.raw.fmt_as("RawRwLock", f)
+    }
+}
+
+// SAFETY: `Shared` admits readers together or one writer; entering is Acquire
+// and leaving Release (O1). The guards' states are plain hints: dropping them
+// does nothing, and the lock may move while nobody waits.
+#[cfg(not(all(test, portunus_loom)))]
+unsafe impl<P: Preference, B: Backend> lock_api::RawRwLock for RawRwLock<P, B> {
+    #[allow(clippy::declare_interior_mutable_const)]
+    const INIT: Self = Self::new();
+    type SharedGuard = Lined;
+    type ExclusiveGuard = Lined;
+
+    #[inline]
+    fn lock_shared(&self) -> Lined {
+        self.acquire_blocking(READ)
+    }
+
+    #[inline]
+    fn try_lock_shared(&self) -> Option<Lined> {
+        self.raw.try_acquire(READ).then_some(Lined(false))
+    }
+
+    #[inline]
+    unsafe fn unlock_shared(&self, guard: Lined) {
+        self.raw.release(READ, guard.0);
+    }
+
+    #[inline]
+    fn lock_exclusive(&self) -> Lined {
+        self.acquire_blocking(WRITE)
+    }
+
+    #[inline]
+    fn try_lock_exclusive(&self) -> Option<Lined> {
+        self.raw.try_acquire(WRITE).then_some(Lined(false))
+    }
+
+    #[inline]
+    unsafe fn unlock_exclusive(&self, guard: Lined) {
+        self.raw.release(WRITE, guard.0);
+    }
+
+    #[inline]
+    fn is_locked(&self) -> bool {
+        self.raw.is_locked()
+    }
+
+    #[inline]
+    fn is_locked_exclusive(&self) -> bool {
+        self.holders(SharedMode::Write) != 0
+    }
+}
+
+// SAFETY: every release hands over to the next in line: it is a fair one.
+#[cfg(not(all(test, portunus_loom)))]
+unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockFair for RawRwLock<P, B> {
+    #[inline]
+    unsafe fn unlock_shared_fair(&self, guard: Lined) {
+        self.raw.release(READ, guard.0);
+    }
+
+    #[inline]
+    unsafe fn unlock_exclusive_fair(&self, guard: Lined) {
+        self.raw.release(WRITE, guard.0);
+    }
+}

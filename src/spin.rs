@@ -1,0 +1,57 @@
+//! Locks for bare cores: a blocked caller spins.
+//!
+//! They need nothing but atomics: no operating system, no heap.
+//!
+//! ```
+//! use portunus::spin::Mutex;
+//!
+//! static TOTAL: Mutex<u64> = Mutex::new(0);
+//! *TOTAL.lock() += 1;
+//! # assert_eq!(*TOTAL.lock(), 1);
+//! ```
+//!
+//! # Interrupts
+//!
+//! An interrupt handler may `try_…`, and may release what nobody queues for.
+//! The slow path takes a spin lock that the interrupted code may hold; in a
+//! handler that would wait for ever. Where handlers share a lock, use the
+//! backend `critical`.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use ::spin::relax::RelaxStrategy;
+
+use crate::backend::{Backend, family};
+use crate::wait::inner::SpinInner;
+use crate::wait::relax::RelaxWait;
+
+/// The backend that spins, relaxing by `R` between two looks.
+///
+/// The names of this module have the strategy [`spin::relax::Spin`]; with
+/// another, name the lock by its backend:
+///
+/// ```
+/// struct Doze;
+/// impl spin::relax::RelaxStrategy for Doze {
+///     fn relax() { /* wait for an event */ }
+/// }
+/// type Lock<R> = portunus::FifoLock<R, portunus::spin::Spinning<Doze>>;
+/// static LOCK: Lock<portunus::rules::Exclusive> = Lock::new(portunus::rules::Exclusive);
+/// ```
+///
+/// [`spin::relax::Spin`]: ::spin::relax::Spin
+pub struct Spinning<R = ::spin::relax::Spin>(PhantomData<fn() -> R>);
+
+impl<R: RelaxStrategy + 'static> Backend for Spinning<R> {
+    type Inner = SpinInner<R>;
+    type Wait = RelaxWait<R>;
+}
+
+impl<R> fmt::Debug for Spinning<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Spinning")
+    }
+}
+
+family!(Spinning);

@@ -1,0 +1,108 @@
+//! Waiting no longer than a time, on the monotonic clock.
+//!
+//! No timed wait ends early, and none leaves anything behind: a request whose
+//! time is over has left the line when the call returns, and whoever it kept
+//! out has entered.
+
+#![allow(unsafe_code)]
+
+use core::time::Duration;
+use std::time::Instant;
+
+use crate::backend::Backend;
+use crate::error::TooMany;
+use crate::fifo_lock::{FifoLock, Hold, request};
+use crate::mutex::{Lined, RawMutex};
+use crate::raw::mode::Rules;
+use crate::rules::Preference;
+use crate::rwlock::{READ, RawRwLock, WRITE};
+use crate::semaphore::{self, Permit, Semaphore};
+use crate::wait::until::Until;
+
+impl<R: Rules, B: Backend> FifoLock<R, B> {
+    /// Enters in `mode`, waiting in line no longer than `timeout`.
+    ///
+    /// A zero timeout asks once, and does not overtake.
+    #[doc(alias = "lock_timeout")]
+    pub fn acquire_for(&self, mode: R::Mode, timeout: Duration) -> Option<Hold<'_, R, B>> {
+        self.acquire_limited(mode, Until::after(timeout))
+    }
+
+    /// Enters in `mode`, waiting in line no longer than until `deadline`.
+    pub fn acquire_until(&self, mode: R::Mode, deadline: Instant) -> Option<Hold<'_, R, B>> {
+        self.acquire_limited(mode, Until::at(deadline))
+    }
+
+    fn acquire_limited(&self, mode: R::Mode, limit: Until) -> Option<Hold<'_, R, B>> {
+        self.raw().acquire(request(mode, 1), &limit).map(|lined| self.hold(mode, 1, lined))
+    }
+}
+
+impl<B: Backend> Semaphore<B> {
+    /// Takes a permit, waiting in line no longer than `timeout`.
+    pub fn acquire_for(&self, timeout: Duration) -> Option<Permit<'_, B>> {
+        self.acquire_limited(1, Until::after(timeout))
+    }
+
+    /// Takes a permit, waiting in line no longer than until `deadline`.
+    pub fn acquire_until(&self, deadline: Instant) -> Option<Permit<'_, B>> {
+        self.acquire_limited(1, Until::at(deadline))
+    }
+
+    /// Takes `count` permits, waiting in line no longer than `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`TooMany`] when there are fewer permits in all.
+    pub fn acquire_many_for(
+        &self,
+        count: u32,
+        timeout: Duration,
+    ) -> Result<Option<Permit<'_, B>>, TooMany> {
+        self.check(count)?;
+        if count == 0 {
+            return Ok(Some(self.permit(0, false)));
+        }
+        Ok(self.acquire_limited(count, Until::after(timeout)))
+    }
+
+    fn acquire_limited(&self, count: u32, limit: Until) -> Option<Permit<'_, B>> {
+        self.raw().acquire(semaphore::request(count), &limit).map(|lined| self.permit(count, lined))
+    }
+}
+
+// SAFETY: as its `RawMutex`; a wait whose time is over holds nothing.
+unsafe impl<B: Backend> lock_api::RawMutexTimed for RawMutex<B> {
+    type Duration = Duration;
+    type Instant = Instant;
+
+    fn try_lock_for(&self, timeout: Duration) -> Option<Lined> {
+        self.acquire(&Until::after(timeout))
+    }
+
+    fn try_lock_until(&self, deadline: Instant) -> Option<Lined> {
+        self.acquire(&Until::at(deadline))
+    }
+}
+
+// SAFETY: as its `RawRwLock`; a wait whose time is over holds nothing.
+unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockTimed for RawRwLock<P, B> {
+    type Duration = Duration;
+    type Instant = Instant;
+
+    fn try_lock_shared_for(&self, timeout: Duration) -> Option<Lined> {
+        self.acquire(READ, &Until::after(timeout))
+    }
+
+    fn try_lock_shared_until(&self, deadline: Instant) -> Option<Lined> {
+        self.acquire(READ, &Until::at(deadline))
+    }
+
+    fn try_lock_exclusive_for(&self, timeout: Duration) -> Option<Lined> {
+        self.acquire(WRITE, &Until::after(timeout))
+    }
+
+    fn try_lock_exclusive_until(&self, deadline: Instant) -> Option<Lined> {
+        self.acquire(WRITE, &Until::at(deadline))
+    }
+}

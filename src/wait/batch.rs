@@ -1,0 +1,66 @@
+//! Wakers collected under an inner lock and called after it.
+
+#![allow(unsafe_code)]
+
+use core::mem::MaybeUninit;
+use core::task::Waker;
+
+/// How many waiters one grant lets in before it opens the inner lock and
+/// wakes them. Short in models, so that the second round is explored.
+pub(crate) const BATCH: usize = if cfg!(all(test, portunus_loom)) { 2 } else { 16 };
+
+/// Something that is due to be woken.
+pub(crate) trait Wake {
+    fn wake(self);
+}
+
+impl Wake for Waker {
+    #[inline]
+    fn wake(self) {
+        Waker::wake(self);
+    }
+}
+
+/// A few wake-ups, without a heap and without clearing the memory first.
+///
+/// Invariant **B1**: the first `len` places, from `done` on, are initialised.
+///
+/// Dropping it wakes what is left, so that a panic, in a predicate or in
+/// another waker, leaves nobody asleep.
+pub(crate) struct Batch<T: Wake> {
+    places: [MaybeUninit<T>; BATCH],
+    done: usize,
+    len: usize,
+}
+
+impl<T: Wake> Batch<T> {
+    #[inline]
+    pub(crate) fn new() -> Self {
+        Self { places: [const { MaybeUninit::uninit() }; BATCH], done: 0, len: 0 }
+    }
+
+    /// Adds one. At most [`BATCH`] fit, and a grant never makes more.
+    #[inline]
+    pub(crate) fn push(&mut self, wake: T) {
+        self.places[self.len].write(wake);
+        self.len += 1;
+    }
+
+    /// Wakes everybody, in the order in which they were granted.
+    #[inline]
+    pub(crate) fn wake(&mut self) {
+        while self.done < self.len {
+            let at = self.done;
+            self.done += 1;
+            // SAFETY: B1, and `done` moved past it: it is taken out once.
+            unsafe { self.places[at].assume_init_read() }.wake();
+        }
+    }
+}
+
+impl<T: Wake> Drop for Batch<T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.wake();
+    }
+}

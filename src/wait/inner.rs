@@ -1,0 +1,204 @@
+//! The inner lock: a few instructions of exclusion around the line.
+
+#![allow(unsafe_code)]
+
+use core::cell::Cell as PlainCell;
+use core::fmt;
+use core::marker::PhantomData;
+use core::ptr;
+
+use ::spin::relax::RelaxStrategy;
+
+use crate::atomic::{AtomicPtr, Ordering, constructor};
+
+/// Exclusion for a moment, around one word that it keeps.
+///
+/// It takes a closure and gives no guard: a critical section is not a mutex.
+/// It nests, always succeeds and has to end in the order in which it began,
+/// which a guard that may be moved can't promise. Whatever runs inside takes
+/// a few instructions and never waits.
+///
+/// The word is null, or an address that is at least 2-aligned; a spinning
+/// lock can so keep it in the very word it spins on.
+///
+/// # Safety
+///
+/// While `with` runs its closure, no other closure of the same lock runs, and
+/// what one closure wrote, the next one sees; also when a closure panics.
+/// The word that a closure leaves is the one that the next one finds.
+pub unsafe trait InnerLock {
+    /// Open, keeping null.
+    #[cfg(not(all(test, portunus_loom)))]
+    #[doc(hidden)]
+    #[allow(clippy::declare_interior_mutable_const)]
+    const INIT: Self;
+
+    #[cfg(all(test, portunus_loom))]
+    #[doc(hidden)]
+    fn init() -> Self;
+
+    /// Runs `f` alone.
+    fn with<T>(&self, f: impl FnOnce(&mut *const ()) -> T) -> T;
+
+    /// Runs `f` alone unless somebody else is inside now.
+    fn try_with<T>(&self, f: impl FnOnce(&mut *const ()) -> T) -> Option<T>;
+
+    /// Whether the word is null, without waiting. Only a hint.
+    fn is_clear(&self) -> bool;
+}
+
+/// An inner lock that spins on its word, relaxing by `R`.
+///
+/// Taken, the word is [`TAKEN`](Self::TAKEN); open, it is what is kept. One
+/// exchange takes it and one store opens it.
+pub struct SpinInner<R> {
+    word: AtomicPtr<()>,
+    relax: PhantomData<fn() -> R>,
+}
+
+impl<R> SpinInner<R> {
+    const TAKEN: *mut () = ptr::without_provenance_mut(1);
+
+    constructor! {
+        fn new() -> Self {
+            Self { word: AtomicPtr::new(ptr::null_mut()), relax: PhantomData }
+        }
+    }
+
+    #[inline]
+    fn take(&self) -> Option<Open<'_>> {
+        // A model may let an exchange land after the store that opens, for
+        // ever: there, compare first.
+        if cfg!(all(test, portunus_loom)) {
+            let now = self.word.load(Ordering::Relaxed);
+            if now == Self::TAKEN {
+                return None;
+            }
+            // Ordering: as below.
+            return self
+                .word
+                .compare_exchange(now, Self::TAKEN, Ordering::Acquire, Ordering::Relaxed)
+                .ok()
+                .map(|kept| Open { word: &self.word, kept: kept.cast_const() });
+        }
+        // Ordering: Acquire, pairs with the Release of `Open`: the line and
+        // the nodes are as the last one left them.
+        let kept = self.word.swap(Self::TAKEN, Ordering::Acquire);
+        if kept == Self::TAKEN {
+            return None;
+        }
+        Some(Open { word: &self.word, kept: kept.cast_const() })
+    }
+}
+
+/// Opens a spinning inner lock again, also when its closure panics.
+struct Open<'a> {
+    word: &'a AtomicPtr<()>,
+    kept: *const (),
+}
+
+impl Drop for Open<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // Ordering: Release, pairs with the Acquire of `take`.
+        self.word.store(self.kept.cast_mut(), Ordering::Release);
+    }
+}
+
+// SAFETY: the exchange lets one in; `Open` lets it out with what it kept, in
+// every way out of the closure.
+unsafe impl<R: RelaxStrategy> InnerLock for SpinInner<R> {
+    #[cfg(not(all(test, portunus_loom)))]
+    const INIT: Self = Self::new();
+
+    #[cfg(all(test, portunus_loom))]
+    fn init() -> Self {
+        Self::new()
+    }
+
+    #[inline]
+    fn with<T>(&self, f: impl FnOnce(&mut *const ()) -> T) -> T {
+        loop {
+            if let Some(mut open) = self.take() {
+                return f(&mut open.kept);
+            }
+            // Look before the next exchange: it takes the line away from the
+            // one who is inside.
+            // Ordering: Relaxed, the exchange decides.
+            while self.word.load(Ordering::Relaxed) == Self::TAKEN {
+                R::relax();
+            }
+        }
+    }
+
+    fn try_with<T>(&self, f: impl FnOnce(&mut *const ()) -> T) -> Option<T> {
+        self.take().map(|mut open| f(&mut open.kept))
+    }
+
+    #[inline]
+    fn is_clear(&self) -> bool {
+        // Ordering: Relaxed, a hint.
+        self.word.load(Ordering::Relaxed).is_null()
+    }
+}
+
+impl<R> fmt::Debug for SpinInner<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SpinInner").finish_non_exhaustive()
+    }
+}
+
+/// An inner lock made of any raw mutex of lock_api.
+#[derive(Debug)]
+pub struct RawMutexInner<M> {
+    mutex: M,
+    kept: PlainCell<*const ()>,
+}
+
+// SAFETY: `kept` is touched only inside `mutex`.
+unsafe impl<M: Sync> Sync for RawMutexInner<M> {}
+// SAFETY: the word is an address that anybody may keep.
+unsafe impl<M: Send> Send for RawMutexInner<M> {}
+
+impl<M: lock_api::RawMutex> RawMutexInner<M> {
+    fn run<T>(&self, guard: M::Guard, f: impl FnOnce(&mut *const ()) -> T) -> T {
+        struct Unlock<'a, M: lock_api::RawMutex>(&'a RawMutexInner<M>, Option<M::Guard>, *const ());
+        impl<M: lock_api::RawMutex> Drop for Unlock<'_, M> {
+            fn drop(&mut self) {
+                self.0.kept.set(self.2);
+                if let Some(guard) = self.1.take() {
+                    // SAFETY: the state comes from the acquisition that this
+                    // ends.
+                    unsafe { self.0.mutex.unlock(guard) };
+                }
+            }
+        }
+        let mut unlock = Unlock(self, Some(guard), self.kept.get());
+        f(&mut unlock.2)
+    }
+}
+
+// SAFETY: the mutex excludes and publishes, by its own contract; `Unlock`
+// ends it with what was kept, in every way out of the closure.
+unsafe impl<M: lock_api::RawMutex> InnerLock for RawMutexInner<M> {
+    #[cfg(not(all(test, portunus_loom)))]
+    const INIT: Self = Self { mutex: M::INIT, kept: PlainCell::new(ptr::null()) };
+
+    #[cfg(all(test, portunus_loom))]
+    fn init() -> Self {
+        Self { mutex: M::INIT, kept: PlainCell::new(ptr::null()) }
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut *const ()) -> T) -> T {
+        self.run(self.mutex.lock(), f)
+    }
+
+    fn try_with<T>(&self, f: impl FnOnce(&mut *const ()) -> T) -> Option<T> {
+        self.mutex.try_lock().map(|guard| self.run(guard, f))
+    }
+
+    fn is_clear(&self) -> bool {
+        // Not to be read outside the mutex: always worth a look inside.
+        false
+    }
+}

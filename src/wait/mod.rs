@@ -1,0 +1,73 @@
+//! Waiting: where waiters stand, how they spend their time, who wakes them.
+
+pub(crate) mod batch;
+#[cfg(feature = "critical-section")]
+pub(crate) mod critical;
+pub(crate) mod inner;
+pub(crate) mod line;
+pub(crate) mod node;
+#[cfg(feature = "std")]
+pub(crate) mod park;
+pub(crate) mod relax;
+#[cfg(feature = "std")]
+pub(crate) mod until;
+
+use core::task::Waker;
+use core::time::Duration;
+
+pub use inner::InnerLock;
+
+/// Where a blocked caller stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Its turn has come, or it has to ask anew: the waiting is over.
+    Over,
+    /// First of its lane: its turn comes next.
+    Front,
+    /// Somebody stands before it.
+    Behind,
+}
+
+/// The turn that a blocked caller waits for.
+pub trait Turn {
+    /// Where the caller stands now.
+    fn place(&self) -> Place;
+
+    /// Tells that the caller goes to sleep and that `waker` must be called
+    /// when the waiting is over. `false`: it is over already.
+    fn announce(&self, waker: Waker) -> bool;
+}
+
+/// How long a blocked caller is ready to wait.
+pub trait Limit {
+    /// What is left of it.
+    fn left(&self) -> Left;
+}
+
+/// What is left of a [`Limit`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// There is no limit.
+    Unlimited,
+    /// So much time.
+    Time(Duration),
+    /// Nothing.
+    Nothing,
+}
+
+/// No limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Forever;
+
+impl Limit for Forever {
+    #[inline]
+    fn left(&self) -> Left {
+        Left::Unlimited
+    }
+}
+
+/// How a blocked caller spends its time until its turn comes.
+pub trait Wait {
+    /// Returns `true` when the turn is over, `false` when the limit is.
+    fn wait(turn: &impl Turn, limit: &impl Limit) -> bool;
+}

@@ -1,0 +1,322 @@
+//! A waiter's place in line, inside the waiter itself.
+//!
+//! A node lives on the blocked thread's stack or in the pinned future, so
+//! that waiting takes no heap. Others reach it by its address.
+//!
+//! # State
+//!
+//! | state | who may leave it | what holds |
+//! |---|---|---|
+//! | `INIT` | its owner | not in line; nobody else knows the node |
+//! | `QUEUED`, `FRONT` | whoever has the inner lock | in line, `FRONT`: first of its lane; holds no units |
+//! | … with `PARKED` | as above | its thread sleeps, or is about to: the waker must be called |
+//! | `GRANTED` | whoever has the inner lock; a blocked thread by itself | holds its units. Tracked: on the list of grants not yet picked up. Untracked: may be gone at once |
+//! | `EVICTED` | its owner, under the inner lock | out of the line without units; the owner owes a grant to those behind it |
+//! | `DONE` | nobody | out of the line for ever |
+//!
+//! # Invariants
+//!
+//! * **N1** While a node is `QUEUED`, or `GRANTED` and tracked, it is pinned:
+//!   its owner can't free it before it has left under the inner lock.
+//! * **N2** The plain fields of a node that is in line or on the list of
+//!   grants are touched only under the inner lock, except that the owner may
+//!   read `waker` (N4).
+//! * **N3** The waker is initialised from queueing (tracked) or from `PARKED`
+//!   (untracked) until it is taken by a grant, an eviction or the owner's
+//!   leaving. Its bits stay readable afterwards, for comparing only.
+//! * **N4** In line, the waker's field is written by the node's owner alone,
+//!   under the inner lock. So the owner may compare it without that lock.
+//!   Granting copies it out bit by bit and writes nothing.
+
+#![allow(unsafe_code)]
+
+use core::marker::PhantomPinned;
+use core::mem::MaybeUninit;
+use core::ptr;
+use core::task::{RawWakerVTable, Waker};
+
+use crate::atomic::{AtomicU8, Cell, Fault, Ordering};
+
+/// The states of a node.
+pub(crate) mod state {
+    pub(crate) const INIT: u8 = 0;
+    pub(crate) const DONE: u8 = 1;
+    pub(crate) const QUEUED: u8 = 2;
+    pub(crate) const FRONT: u8 = QUEUED | FRONT_BIT;
+    pub(crate) const FRONT_BIT: u8 = 1;
+    pub(crate) const PARKED_BIT: u8 = 4;
+    pub(crate) const GRANTED: u8 = 8;
+    pub(crate) const EVICTED: u8 = 9;
+
+    /// In line.
+    #[inline]
+    pub(crate) fn is_waiting(state: u8) -> bool {
+        (QUEUED..GRANTED).contains(&state)
+    }
+}
+
+/// No mode: the request is not a conversion.
+pub(crate) const NO_MODE: u8 = u8::MAX;
+
+/// What a waiter asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    /// Index of the mode that is wanted.
+    pub(crate) mode: u8,
+    /// Index of the mode that is held and given up for it, or [`NO_MODE`].
+    pub(crate) from: u8,
+    /// Units.
+    pub(crate) weight: u32,
+}
+
+impl Request {
+    /// Holds something already and wants it in another mode.
+    #[inline]
+    pub(crate) fn is_conversion(self) -> bool {
+        self.from != NO_MODE
+    }
+}
+
+/// A waker in its parts: they can be copied out, and compared after that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WakerParts {
+    data: *const (),
+    vtable: &'static RawWakerVTable,
+}
+
+impl WakerParts {
+    #[inline]
+    pub(crate) fn of(waker: &Waker) -> Self {
+        Self { data: waker.data(), vtable: waker.vtable() }
+    }
+
+    /// The parts of a waker that is given away.
+    #[inline]
+    pub(crate) fn from_waker(waker: Waker) -> Self {
+        let parts = Self::of(&waker);
+        core::mem::forget(waker);
+        parts
+    }
+
+    /// Whether both wake the same task, as [`Waker::will_wake`] judges.
+    #[inline]
+    pub(crate) fn will_wake(self, other: Self) -> bool {
+        ptr::eq(self.data, other.data) && ptr::eq(self.vtable, other.vtable)
+    }
+
+    /// Whether it wakes nobody: then it says nothing about whose it is.
+    #[inline]
+    pub(crate) fn is_noop(self) -> bool {
+        ptr::eq(self.vtable, Waker::noop().vtable())
+    }
+
+    /// # Safety
+    ///
+    /// The parts are those of a waker that was given away, and nobody else
+    /// makes it whole again.
+    #[inline]
+    unsafe fn into_waker(self) -> Waker {
+        // SAFETY: by this function's contract.
+        unsafe { Waker::new(self.data, self.vtable) }
+    }
+}
+
+/// A waiter's place in line. See the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Node {
+    state: AtomicU8,
+    mode: u8,
+    from: u8,
+    /// The lane it stands in, and [`TRACKED`], [`MARKED`].
+    flags: Cell<u8>,
+    weight: u32,
+    /// The one behind; of a lane's last, its first.
+    pub(super) next: Cell<*const Node>,
+    /// The one before; of a lane's first, the last of the next worse lane.
+    pub(super) prev: Cell<*const Node>,
+    waker: Cell<MaybeUninit<WakerParts>>,
+    _pinned: PhantomPinned,
+}
+
+const LANE: u8 = 0x3f;
+/// Its owner has to be polled to pick a grant up.
+const TRACKED: u8 = 0x40;
+/// A scratch mark of the test for deadlock.
+const MARKED: u8 = 0x80;
+
+// SAFETY: N1 to N4: who may touch which field is decided by the inner lock.
+unsafe impl Send for Node {}
+// SAFETY: as above.
+unsafe impl Sync for Node {}
+
+impl Node {
+    /// A place for `request`. `tracked`: its owner is a future.
+    #[inline]
+    pub(crate) fn new(request: Request, tracked: bool) -> Self {
+        Self {
+            state: AtomicU8::new(state::INIT),
+            mode: request.mode,
+            from: request.from,
+            flags: Cell::new(if tracked { TRACKED } else { 0 }),
+            weight: request.weight,
+            next: Cell::new(ptr::null()),
+            prev: Cell::new(ptr::null()),
+            waker: Cell::new(MaybeUninit::uninit()),
+            _pinned: PhantomPinned,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn request(&self) -> Request {
+        Request { mode: self.mode, from: self.from, weight: self.weight }
+    }
+
+    #[inline]
+    pub(crate) fn state(&self, order: Ordering) -> u8 {
+        self.state.load(order)
+    }
+
+    /// Sets a state that only its owner, or the holder of the inner lock on a
+    /// tracked node, can be setting now.
+    #[inline]
+    pub(crate) fn set_state(&self, state: u8, order: Ordering) {
+        self.state.store(state, order);
+    }
+
+    #[inline]
+    pub(crate) fn is_tracked(&self) -> bool {
+        self.flags.get() & TRACKED != 0
+    }
+
+    #[inline]
+    pub(super) fn lane(&self) -> u32 {
+        u32::from(self.flags.get() & LANE)
+    }
+
+    #[inline]
+    pub(super) fn set_lane(&self, lane: u32) {
+        // Lanes are fewer than the bits of a word: `Rules` is checked for it.
+        self.flags.set(self.flags.get() & !LANE | lane as u8);
+    }
+
+    #[inline]
+    pub(crate) fn is_marked(&self) -> bool {
+        self.flags.get() & MARKED != 0
+    }
+
+    #[inline]
+    pub(crate) fn set_marked(&self, on: bool) {
+        self.flags.set(self.flags.get() & !MARKED | if on { MARKED } else { 0 });
+    }
+
+    /// Tells a waiter that it is the first of its lane.
+    #[inline]
+    pub(crate) fn set_front(&self) {
+        if self.is_tracked() {
+            // Ordering: a hint; what counts is read under the inner lock.
+            self.state.store(state::FRONT, Ordering::Relaxed);
+        } else {
+            // A thread may be setting `PARKED` at the same time.
+            // Ordering: a hint, as above.
+            self.state.fetch_or(state::FRONT_BIT, Ordering::Relaxed);
+        }
+    }
+
+    /// Marks the node, and returns its waker when it has to be called. An
+    /// untracked node may be gone when this returns.
+    ///
+    /// # Safety
+    ///
+    /// Under the inner lock, on a node that was in line and has been unlinked.
+    #[inline]
+    pub(crate) unsafe fn finish(&self, mark: u8) -> Option<Waker> {
+        let release = Fault::MarkRelaxed.or(Ordering::Release, Ordering::Relaxed);
+        if self.is_tracked() {
+            let parts = self.waker.get();
+            // Ordering: Release, pairs with the owner's Acquire load: the
+            // owner then sees what holders before it wrote.
+            self.state.store(mark, release);
+            // SAFETY: N3: queued and tracked means initialised; the mark just
+            // set lets nobody take it again.
+            return Some(unsafe { parts.assume_init().into_waker() });
+        }
+        // Ordering: Acquire, pairs with the Release of `announce`: with
+        // PARKED seen, the waker is seen too.
+        let mut seen = self.state.load(Ordering::Acquire);
+        while seen & state::PARKED_BIT == 0 {
+            // Ordering: Release as above; Acquire on failure as the load.
+            match self.state.compare_exchange_weak(seen, mark, release, Ordering::Acquire) {
+                Ok(_) => return None,
+                Err(now) => seen = now,
+            }
+        }
+        // The waker is read before the mark: after it the node may be gone.
+        let parts = self.waker.get();
+        // Ordering: Release, as above.
+        self.state.store(mark, release);
+        // SAFETY: N3: PARKED means initialised, and its thread does not take
+        // back what it announced.
+        Some(unsafe { parts.assume_init().into_waker() })
+    }
+
+    /// A blocked thread tells that it is about to sleep, and who wakes it.
+    /// `false`: it no longer waits, and the waker was not taken.
+    pub(crate) fn announce(&self, waker: Waker) -> bool {
+        debug_assert!(!self.is_tracked());
+        // N4: untracked and not PARKED: only the owner looks at the field.
+        self.waker.set(MaybeUninit::new(WakerParts::from_waker(waker)));
+        // Ordering: Relaxed, the exchange decides.
+        let mut seen = self.state.load(Ordering::Relaxed);
+        while state::is_waiting(seen) {
+            if Fault::ParkBlind.on() {
+                return true;
+            }
+            // Ordering: Release, pairs with the Acquire in `finish`.
+            match self.state.compare_exchange_weak(
+                seen,
+                seen | state::PARKED_BIT,
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(now) => seen = now,
+            }
+        }
+        // SAFETY: N3: not PARKED, so nobody took it.
+        drop(unsafe { self.waker.get().assume_init().into_waker() });
+        false
+    }
+
+    /// Puts a waker into the node.
+    ///
+    /// # Safety
+    ///
+    /// By the owner: before it queues, or under the inner lock. The field
+    /// holds no waker.
+    #[inline]
+    pub(crate) unsafe fn set_waker(&self, waker: Waker) {
+        self.waker.set(MaybeUninit::new(WakerParts::from_waker(waker)));
+    }
+
+    /// Takes the waker out.
+    ///
+    /// # Safety
+    ///
+    /// By the owner under the inner lock, while the field holds a waker (N3).
+    #[inline]
+    pub(crate) unsafe fn take_waker(&self) -> Waker {
+        // SAFETY: by this function's contract.
+        unsafe { self.waker.get().assume_init().into_waker() }
+    }
+
+    /// The waker's parts, for comparing.
+    ///
+    /// # Safety
+    ///
+    /// The node has been queued and is tracked, so that the field was written.
+    #[inline]
+    pub(crate) unsafe fn waker_parts(&self) -> WakerParts {
+        // SAFETY: by this function's contract; N4 rules out a write now.
+        unsafe { self.waker.get().assume_init() }
+    }
+}
