@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The models leave the faces out, and what only these use is unused.
+#![cfg_attr(portunus_loom, allow(dead_code, unused_imports))]
 // With a feature off, what only its modules use is unused.
 #![cfg_attr(not(all(feature = "std", feature = "async")), allow(dead_code))]
 

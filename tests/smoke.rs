@@ -17,9 +17,17 @@ fn smoke() {
                     let h = L.acquire(if i % 3 == 0 { Access::Write } else { Access::Read });
                     drop(h);
                     *M.lock() += 1;
-                    if i % 5 == 0 { *rw.write() += 1 } else { std::hint::black_box(*rw.read()); }
+                    if i % 5 == 0 {
+                        *rw.write() += 1
+                    } else {
+                        std::hint::black_box(*rw.read());
+                    }
                     drop(sem.acquire());
-                    smol::block_on(async { *M.lock_async().await += 1; *rw.write_async().await += 1; sem.acquire_async().await; });
+                    smol::block_on(async {
+                        *M.lock_async().await += 1;
+                        *rw.write_async().await += 1;
+                        sem.acquire_async().await;
+                    });
                     let _ = t;
                 }
             });

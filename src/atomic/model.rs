@@ -82,7 +82,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     pub(crate) fn on(self) -> bool {
-        static NAME: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+        static NAME: std::sync::OnceLock<Option<std::string::String>> = std::sync::OnceLock::new();
         NAME.get_or_init(|| std::env::var("PORTUNUS_FAULT").ok())
             .as_deref()
             .is_some_and(|name| name == std::format!("{self:?}"))

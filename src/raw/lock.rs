@@ -128,6 +128,12 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
         self.inner.try_with(|_| unsafe { self.line.len(G::<R>::LANES) })
     }
 
+    /// Whether every grant has been picked up.
+    #[cfg(all(test, portunus_loom))]
+    pub(crate) fn limbo_is_empty(&self) -> bool {
+        self.section(|s| s.limbo.is_null())
+    }
+
     /// The heaviest request for `mode` that could ever be served: that is
     /// admitted beside nobody. At most `most`.
     pub(crate) fn heaviest(&self, mode: R::Mode, most: u32) -> u32 {
