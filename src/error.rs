@@ -40,3 +40,30 @@ impl fmt::Display for TooMany {
 }
 
 impl Error for TooMany {}
+
+/// A hold could not be converted; it is as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConvertError {
+    /// Another conversion waits for this hold to go, and this one would wait
+    /// for that: neither could ever be served. Let go and ask anew.
+    Deadlock,
+    /// The new mode does not admit so many units even to an empty lock.
+    Impossible,
+    /// The time was over.
+    TimedOut,
+}
+
+impl fmt::Display for ConvertError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Deadlock => {
+                "the conversion would wait for another one that waits for this hold to go"
+            }
+            Self::Impossible => "not even an empty lock would admit this hold in the new mode",
+            Self::TimedOut => "the time for the conversion was over",
+        })
+    }
+}
+
+impl Error for ConvertError {}

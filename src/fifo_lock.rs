@@ -5,11 +5,11 @@ use core::mem;
 
 use crate::atomic::constructor;
 use crate::backend::Backend;
-use crate::error::TooMany;
-use crate::raw::lock::RawFifoLock;
+use crate::error::{ConvertError, TooMany};
+use crate::raw::lock::{Conversion, RawFifoLock};
 use crate::raw::mode::{Mode, Rules};
-use crate::wait::Forever;
 use crate::wait::node::{NO_MODE, Request};
+use crate::wait::{Forever, Limit};
 
 /// A first come, first served lock with the user's own modes.
 ///
@@ -243,6 +243,92 @@ impl<'a, R: Rules, B: Backend> Hold<'a, R, B> {
     #[inline]
     pub fn lock(&self) -> &'a FifoLock<R, B> {
         self.lock
+    }
+
+    /// Changes its mode in one step, if that is possible now.
+    ///
+    /// It never lets go in between. Whoever waits is not asked: the hold is
+    /// inside already. Those whom the new mode lets in enter at once.
+    ///
+    /// Compiles only for rules with [`Rules::CONVERTS`].
+    #[doc(alias = "upgrade")]
+    #[doc(alias = "downgrade")]
+    pub fn try_convert(&mut self, mode: R::Mode) -> bool {
+        let request = self.conversion(mode);
+        let done = request.weight == 0 || self.lock.raw.try_convert(request);
+        if done {
+            self.mode = mode;
+        }
+        done
+    }
+
+    /// Changes its mode in one step, waiting until that is possible.
+    ///
+    /// ```
+    /// use portunus::rules::{Access, ReadWrite};
+    /// use portunus::sync::FifoLock;
+    ///
+    /// let lock = FifoLock::new(ReadWrite);
+    /// let mut hold = lock.acquire(Access::Read);
+    /// hold.convert(Access::Write)?;
+    /// assert_eq!(hold.mode(), Access::Write);
+    /// # Ok::<(), portunus::ConvertError>(())
+    /// ```
+    ///
+    /// # Fairness
+    ///
+    /// A conversion stands ahead of all requests, whatever their lanes: it
+    /// holds already, and who waits for it to go would wait for ever behind
+    /// it. Conversions are served in the order in which they came, except that
+    /// one that can't be served yet does not hold up another.
+    ///
+    /// # Errors
+    ///
+    /// The hold is as it was. [`ConvertError::Deadlock`]: another conversion
+    /// waits, and neither could be served while the other keeps its hold.
+    /// [`ConvertError::Impossible`]: the new mode never admits so many units.
+    pub fn convert(&mut self, mode: R::Mode) -> Result<(), ConvertError> {
+        self.convert_limited(mode, &Forever)
+    }
+
+    pub(crate) fn convert_limited(
+        &mut self,
+        mode: R::Mode,
+        limit: &impl Limit,
+    ) -> Result<(), ConvertError> {
+        let request = self.conversion(mode);
+        if request.weight == 0 {
+            self.mode = mode;
+            return Ok(());
+        }
+        match self.lock.raw.convert(request, limit) {
+            Conversion::Done => {
+                self.mode = mode;
+                Ok(())
+            }
+            Conversion::Deadlock => Err(self.refusal(request)),
+            Conversion::TooLong => Err(ConvertError::TimedOut),
+        }
+    }
+
+    /// Notes a mode that a conversion has given it.
+    pub(crate) fn set_mode(&mut self, mode: R::Mode) {
+        self.mode = mode;
+    }
+
+    /// The request for changing into `mode`.
+    pub(crate) fn conversion(&self, mode: R::Mode) -> Request {
+        const { assert!(R::CONVERTS, "set Rules::CONVERTS to let holds change their mode") };
+        Request { mode: mode.index() as u8, from: self.mode.index() as u8, weight: self.weight }
+    }
+
+    /// Why a conversion was refused.
+    pub(crate) fn refusal(&self, request: Request) -> ConvertError {
+        if self.lock.raw.is_possible(request) {
+            ConvertError::Deadlock
+        } else {
+            ConvertError::Impossible
+        }
     }
 
     /// What [`FifoLock::hold`] makes a hold of; nothing is released.

@@ -35,7 +35,7 @@ mod timed;
 mod wait;
 
 pub use backend::Backend;
-pub use error::TooMany;
+pub use error::{ConvertError, TooMany};
 pub use fifo_lock::{FifoLock, Hold};
 pub use mutex::{Lined, RawMutex};
 #[cfg(feature = "alloc")]

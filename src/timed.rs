@@ -10,7 +10,7 @@ use core::time::Duration;
 use std::time::Instant;
 
 use crate::backend::Backend;
-use crate::error::TooMany;
+use crate::error::{ConvertError, TooMany};
 use crate::fifo_lock::{FifoLock, Hold, request};
 use crate::mutex::{Lined, RawMutex};
 use crate::raw::mode::Rules;
@@ -35,6 +35,26 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
 
     fn acquire_limited(&self, mode: R::Mode, limit: Until) -> Option<Hold<'_, R, B>> {
         self.raw().acquire(request(mode, 1), &limit).map(|lined| self.hold(mode, 1, lined))
+    }
+}
+
+impl<R: Rules, B: Backend> Hold<'_, R, B> {
+    /// As [`convert`](Self::convert), waiting no longer than `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// As [`convert`](Self::convert), and [`ConvertError::TimedOut`].
+    pub fn convert_for(&mut self, mode: R::Mode, timeout: Duration) -> Result<(), ConvertError> {
+        self.convert_limited(mode, &Until::after(timeout))
+    }
+
+    /// As [`convert`](Self::convert), waiting no longer than until `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// As [`convert`](Self::convert), and [`ConvertError::TimedOut`].
+    pub fn convert_until(&mut self, mode: R::Mode, deadline: Instant) -> Result<(), ConvertError> {
+        self.convert_limited(mode, &Until::at(deadline))
     }
 }
 

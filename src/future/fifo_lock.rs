@@ -7,9 +7,10 @@ use core::task::{Context, Poll};
 
 use super::{Acquire, Kind};
 use crate::backend::Backend;
-use crate::error::TooMany;
+use crate::error::{ConvertError, TooMany};
 use crate::fifo_lock::{FifoLock, Hold, request};
-use crate::raw::mode::Rules;
+use crate::raw::lock::Polled;
+use crate::raw::mode::{Mode, Rules};
 use crate::raw::waiter::Seat;
 
 /// Awaits a [`Hold`]; made by [`FifoLock::acquire_async`].
@@ -49,8 +50,6 @@ impl<'a, R: Rules, B: Backend> Kind for HoldKind<'a, R, B> {
         seat.is_done()
     }
 }
-
-use crate::raw::mode::Mode as _;
 
 impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// Enters in `mode`, suspending the task until its turn comes.
@@ -95,5 +94,77 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     ) -> Result<AcquireHold<'_, R, B>, TooMany> {
         self.check_weight(mode, weight)?;
         Ok(Acquire::new(HoldKind { lock: self }, Seat::new(request(mode, weight))))
+    }
+}
+
+/// Awaits a conversion; made by [`Hold::convert_async`].
+pub type ConvertHold<'a, R, B> = Acquire<ConvertKind<'a, R, B>>;
+
+#[doc(hidden)]
+pub struct ConvertKind<'a, R: Rules, B: Backend> {
+    /// Taken by the output.
+    hold: Option<Hold<'a, R, B>>,
+}
+
+impl<'a, R: Rules, B: Backend> ConvertKind<'a, R, B> {
+    /// The hold, in the mode that was asked for.
+    fn converted(&mut self, seat: &Seat) -> Hold<'a, R, B> {
+        let Some(mut hold) = self.hold.take() else { super::finished() };
+        hold.set_mode(R::Mode::ALL[usize::from(seat.request().mode)]);
+        hold
+    }
+}
+
+impl<'a, R: Rules, B: Backend> Kind for ConvertKind<'a, R, B> {
+    type Waiter = Seat;
+    type Output = Result<Hold<'a, R, B>, (Hold<'a, R, B>, ConvertError)>;
+
+    unsafe fn poll(&mut self, seat: Pin<&Seat>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(hold) = &self.hold else { super::finished() };
+        let raw = hold.lock().raw();
+        if hold.weight() == 0 {
+            seat.set_done();
+            return Poll::Ready(Ok(self.converted(seat.get_ref())));
+        }
+        // SAFETY: by this function's contract; always with the hold's lock.
+        match unsafe { seat.poll_convert(raw, cx.waker()) } {
+            Polled::Pending => Poll::Pending,
+            Polled::Holds => Poll::Ready(Ok(self.converted(seat.get_ref()))),
+            Polled::Deadlock => {
+                let error = hold.refusal(seat.request());
+                let Some(hold) = self.hold.take() else { super::finished() };
+                Poll::Ready(Err((hold, error)))
+            }
+        }
+    }
+
+    unsafe fn cancel(&mut self, seat: Pin<&Seat>) {
+        let Some(hold) = &self.hold else { return };
+        // SAFETY: as `poll`.
+        if unsafe { seat.cancel(hold.lock().raw()) } {
+            // It has the new mode already, and is released in that.
+            drop(self.converted(seat.get_ref()));
+        }
+    }
+
+    fn is_done(seat: &Seat) -> bool {
+        seat.is_done()
+    }
+}
+
+impl<'a, R: Rules, B: Backend> Hold<'a, R, B> {
+    /// Changes its mode in one step, suspending the task until that is
+    /// possible. It takes the hold and gives it back.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives the hold up, in whichever mode it has then.
+    ///
+    /// # Errors
+    ///
+    /// The hold as it was, and why: see [`convert`](Self::convert).
+    pub fn convert_async(self, mode: R::Mode) -> ConvertHold<'a, R, B> {
+        let request = self.conversion(mode);
+        Acquire::new(ConvertKind { hold: Some(self) }, Seat::new(request))
     }
 }

@@ -44,7 +44,7 @@ mod owned;
 mod rwlock;
 mod semaphore;
 
-pub use fifo_lock::AcquireHold;
+pub use fifo_lock::{AcquireHold, ConvertHold};
 pub use mutex::{Lock, MutexExt};
 #[cfg(feature = "alloc")]
 pub use owned::{

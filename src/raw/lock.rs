@@ -157,6 +157,12 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
         good
     }
 
+    /// Whether an empty lock would admit this request.
+    pub(crate) fn is_possible(&self, request: Request) -> bool {
+        let plain = Request { from: NO_MODE, ..request };
+        G::<R>::judge(&self.rules, 0, plain).is_some()
+    }
+
     /// Shows counts by mode and the length of the line, without blocking.
     pub(crate) fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct(name);

@@ -116,19 +116,40 @@ impl Seat {
         (raw.poll_slow(node, waker) == Polled::Holds).then_some(true)
     }
 
+    /// Changes a hold's mode, or waits for it.
+    ///
+    /// # Safety
+    ///
+    /// As [`poll`](Self::poll).
+    pub(crate) unsafe fn poll_convert<R: Rules, B: Backend>(
+        self: Pin<&Self>,
+        raw: &RawFifoLock<R, B>,
+        waker: &Waker,
+    ) -> Polled {
+        let node = &self.get_ref().0;
+        // Ordering: Relaxed, as in `poll`.
+        if node.state(Ordering::Relaxed) == state::INIT && raw.try_convert(node.request()) {
+            node.set_state(state::DONE, Ordering::Relaxed);
+            return Polled::Holds;
+        }
+        raw.poll_slow(node, waker)
+    }
+
     /// Takes the request back, wherever it is; nothing where it never began or
-    /// has ended.
+    /// has ended. `true`: it was a conversion that had been granted, and the
+    /// hold has the new mode.
     ///
     /// # Safety
     ///
     /// With the lock of `poll`.
     #[inline(always)]
-    pub(crate) unsafe fn cancel<R: Rules, B: Backend>(self: Pin<&Self>, raw: &RawFifoLock<R, B>) {
+    pub(crate) unsafe fn cancel<R: Rules, B: Backend>(
+        self: Pin<&Self>,
+        raw: &RawFifoLock<R, B>,
+    ) -> bool {
         let node = &self.get_ref().0;
         // Ordering: Relaxed, the owner itself leaves `INIT` and reaches `DONE`.
-        if node.state(Ordering::Relaxed) > state::DONE {
-            raw.abandon(node);
-        }
+        node.state(Ordering::Relaxed) > state::DONE && raw.abandon(node)
     }
 }
 
