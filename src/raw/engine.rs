@@ -41,8 +41,9 @@
 
 #![allow(unsafe_code)]
 
-use core::mem::MaybeUninit;
+use core::mem::{self, MaybeUninit};
 
+use super::mode::Rules;
 use super::word::{Geometry, Shape};
 use crate::atomic::{AtomicWord, Fault, Ordering, Word};
 use crate::wait::batch::{BATCH, Batch, Wake};
@@ -102,6 +103,8 @@ pub(crate) trait Env {
     fn insert(&mut self, ahead: Option<Self::Id>, id: Self::Id);
     /// Takes out of its lane. `true`: it was the first.
     fn unlink(&mut self, lane: u32, id: Self::Id) -> bool;
+    /// Takes the first out of its lane.
+    fn unlink_first(&mut self, lane: u32);
     /// Tells the first of a lane in which somebody stands that it is.
     fn tell_first(&mut self, lane: u32);
 
@@ -135,9 +138,35 @@ pub(crate) fn try_admit<S: Shape>(
     request: Request,
     note: &impl Note,
 ) -> bool {
-    let barrier = Geometry::<S>::barrier(Geometry::<S>::lane(request));
     // Ordering: Relaxed, the exchange decides.
-    let mut now = word.load(Ordering::Relaxed);
+    admit_from::<S>(word.load(Ordering::Relaxed), rules, word, request, note)
+}
+
+/// The same, guessing that the lock is free.
+///
+/// A load right behind an atomic update waits for it: taking a lock just after
+/// letting one go is a seventh faster without. A wrong guess costs an update;
+/// so this is for those who would block.
+#[inline(always)]
+pub(crate) fn try_admit_free<S: Shape>(
+    rules: &S::Rules,
+    word: &<S::Word as Word>::Atomic,
+    request: Request,
+    note: &impl Note,
+) -> bool {
+    admit_from::<S>(S::Word::ZERO, rules, word, request, note)
+}
+
+/// Enters if the word is, or was found to be, one that admits.
+#[inline(always)]
+fn admit_from<S: Shape>(
+    mut now: S::Word,
+    rules: &S::Rules,
+    word: &<S::Word as Word>::Atomic,
+    request: Request,
+    note: &impl Note,
+) -> bool {
+    let barrier = Geometry::<S>::barrier(Geometry::<S>::lane(request));
     loop {
         if now & barrier != S::Word::ZERO {
             return false;
@@ -257,14 +286,16 @@ impl<I: Copy> Plan<I> {
 
     #[inline(always)]
     fn push(&mut self, lane: u32, id: I) {
-        self.places[self.len].write((lane, id));
-        self.len += 1;
+        if let Some(place) = self.places.get_mut(self.len) {
+            place.write((lane, id));
+            self.len += 1;
+        }
     }
 
     #[inline(always)]
     fn iter(&self) -> impl Iterator<Item = (u32, I)> + '_ {
         // SAFETY: the first `len` places were written by `push`.
-        self.places[..self.len].iter().map(|place| unsafe { place.assume_init() })
+        self.places.iter().take(self.len).map(|place| unsafe { place.assume_init() })
     }
 }
 
@@ -315,7 +346,7 @@ fn close_lane<E: Env>(env: &mut E, lane: u32) -> WordOf<E> {
 /// Lets out what leaves and in whoever may enter now, in order, by one update
 /// of the word. `leave` are units that leave in it, `clear` bits of lanes that
 /// became empty before it. `true`: there may be more than one batch.
-#[inline]
+#[inline(always)]
 pub(crate) fn grant<E: Env>(
     env: &mut E,
     leave: WordOf<E>,
@@ -412,22 +443,28 @@ pub(crate) fn grant<E: Env>(
             }
         }
         // E2: from here on nothing can fail.
-        let mut lane_before = None;
+        let mut open = None;
         for (lane, id) in plan.iter() {
-            if let Some(before) = lane_before
+            if let Some(before) = open
                 && before != lane
             {
                 close_lane(at.env, before);
             }
-            lane_before = Some(lane);
-            at.env.unlink(lane, id);
+            open = Some(lane);
+            if <RulesOf<E> as Rules>::CONVERTS {
+                at.env.unlink(lane, id);
+            } else {
+                at.env.unlink_first(lane);
+            }
             if let Some(wake) = at.env.granted(id) {
                 at.batch.push(wake);
             }
         }
-        if let Some(lane) = lane_before {
+        if let Some(lane) = open {
             close_lane(at.env, lane);
         }
+        // It is there for a panic only.
+        mem::forget(at);
         return more;
     }
 }

@@ -175,7 +175,7 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
     }
 
     /// Runs `f` under the inner lock.
-    #[inline]
+    #[inline(always)]
     fn section<T>(&self, f: impl FnOnce(&mut Section<'_, R, B>) -> T) -> T {
         self.inner.with(|limbo| f(&mut Section { lock: self, limbo }))
     }
@@ -190,7 +190,13 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
     /// `Some(lined)`: whether it came through the line, a hint for `release`.
     #[inline]
     pub(crate) fn acquire(&self, request: Request, limit: &impl Limit) -> Option<bool> {
-        if self.try_acquire(request) {
+        // Weighted rules keep what is withheld in the word: no guess at it.
+        let entered = if R::WEIGHTED {
+            self.try_acquire(request)
+        } else {
+            engine::try_admit_free::<Local<R>>(&self.rules, &self.word, request, &Unnoted)
+        };
+        if entered {
             return Some(false);
         }
         self.acquire_slow(request, limit).then_some(true)
@@ -207,7 +213,7 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
             }
             match self.wait_in_line(&node, limit) {
                 Waited::Granted => return true,
-                Waited::Evicted => self.settle(|s, batch| engine::grant(s, 0, 0, batch)),
+                Waited::Evicted => self.grant_now(),
                 Waited::TooLong => return false,
             }
         }
@@ -281,7 +287,7 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
     pub(crate) fn try_convert(&self, request: Request) -> bool {
         let converted = engine::try_convert::<Local<R>>(&self.rules, &self.word, request, &Unnoted);
         if converted == Some(true) {
-            self.settle(|s, batch| engine::grant(s, 0, 0, batch));
+            self.grant_now();
         }
         converted.is_some()
     }
@@ -305,7 +311,7 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
             }
             match self.wait_in_line(&node, limit) {
                 Waited::Granted => return Conversion::Done,
-                Waited::Evicted => self.settle(|s, batch| engine::grant(s, 0, 0, batch)),
+                Waited::Evicted => self.grant_now(),
                 Waited::TooLong => return Conversion::TooLong,
             }
         }
@@ -322,13 +328,20 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
     fn settle(&self, f: impl FnOnce(&mut Section<'_, R, B>, &mut Batch<Waker>) -> bool) {
         let mut batch = Batch::new();
         if self.section(|s| f(s, &mut batch)) {
-            return self.settle_rest(batch);
+            return self.settle_rest(&mut batch);
         }
         batch.wake();
     }
 
+    /// Lets in whoever may enter now.
     #[cold]
-    fn settle_rest(&self, mut batch: Batch<Waker>) {
+    #[inline(never)]
+    fn grant_now(&self) {
+        self.settle(|s, batch| engine::grant(s, 0, 0, batch));
+    }
+
+    #[cold]
+    fn settle_rest(&self, batch: &mut Batch<Waker>) {
         /// Goes on granting should a waker panic.
         struct Rest<'a, R: Rules, B: Backend>(&'a RawFifoLock<R, B>, bool);
         impl<R: Rules, B: Backend> Rest<'_, R, B> {
@@ -394,80 +407,114 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
     /// The part of a future's poll that is not the fast path.
     #[inline(never)]
     pub(crate) fn poll_slow(&self, node: &Node, waker: &Waker) -> Polled {
-        loop {
-            // Ordering: Acquire, pairs with the mark's Release (O3).
-            match node.state(Ordering::Acquire) {
-                state::INIT => return self.poll_enqueue(node, waker),
-                state::GRANTED => {
-                    if self.pick_up(node) {
-                        return Polled::Holds;
-                    }
+        // Ordering: Acquire, pairs with the mark's Release (O3).
+        let seen = node.state(Ordering::Acquire);
+        if seen == state::INIT {
+            return self.poll_enqueue(node, waker);
+        }
+        if seen == state::GRANTED && self.pick_up(node) {
+            return Polled::Holds;
+        }
+        self.poll_rare(node, waker)
+    }
+
+    /// What is neither new nor granted.
+    #[cold]
+    #[inline(never)]
+    fn poll_rare(&self, node: &Node, waker: &Waker) -> Polled {
+        // Ordering: Acquire, pairs with the mark's Release (O3).
+        match node.state(Ordering::Acquire) {
+            state::EVICTED => {
+                // Whoever stood behind it may be able to enter; then it asks
+                // anew.
+                node.set_state(state::INIT, Ordering::Relaxed);
+                if !Fault::EvictedForgetsBaton.on() {
+                    self.grant_now();
                 }
-                state::EVICTED => {
-                    // Whoever stood behind it may be able to enter; then it
-                    // asks anew.
-                    node.set_state(state::INIT, Ordering::Relaxed);
-                    if !Fault::EvictedForgetsBaton.on() {
-                        self.settle(|s, batch| engine::grant(s, 0, 0, batch));
-                    }
-                }
-                state::DONE => return Polled::Pending,
-                _ => return self.poll_queued(node, waker),
+                self.poll_slow(node, waker)
             }
+            // Granted only now.
+            state::GRANTED => self.poll_slow(node, waker),
+            state::DONE => Polled::Pending,
+            _ => self.poll_queued(node, waker),
         }
     }
 
     /// Stands in line, unless it enters after all.
     #[inline]
     fn poll_enqueue(&self, node: &Node, waker: &Waker) -> Polled {
+        if G::<R>::from(node.request()).is_some() {
+            return self.poll_enqueue_conversion(node, waker);
+        }
         // R15: cloned before the inner lock; what is not needed is dropped
         // after it.
-        let mut unneeded = Some(waker.clone());
+        let mut clone = Some(waker.clone());
         let parts = WakerParts::of(waker);
-        let mut polled = Polled::Pending;
-        self.settle(|s, batch| {
-            let (id, request) = (ptr::from_ref(node), node.request());
-            if G::<R>::from(request).is_some() {
-                match engine::enqueue_conversion(s, id, request, &Unnoted) {
-                    ConversionEntry::Queued => {}
-                    ConversionEntry::Converted(due) => {
-                        node.set_state(state::DONE, Ordering::Relaxed);
-                        polled = Polled::Holds;
-                        return due && engine::grant(s, 0, 0, batch);
-                    }
-                    ConversionEntry::Deadlock => {
-                        node.set_state(state::DONE, Ordering::Relaxed);
-                        polled = Polled::Deadlock;
-                        return false;
-                    }
-                }
-            } else if engine::enqueue(s, id, request, &Unnoted) == Entry::Admitted {
-                node.set_state(state::DONE, Ordering::Relaxed);
-                polled = Polled::Holds;
-                return false;
+        let mut sibling = false;
+        let entry = self.section(|s| {
+            let entry = engine::enqueue(s, ptr::from_ref(node), node.request(), &Unnoted);
+            if entry == Entry::Queued {
+                sibling = s.join(node, &mut clone, parts);
             }
-            if let Some(waker) = unneeded.take() {
-                // SAFETY: the owner, under the inner lock under which it was
-                // just linked: nobody has looked at the node yet.
-                unsafe { node.set_waker(waker) };
-            }
-            if s.limbo.is_null() {
-                return false;
-            }
-            let more = s.pass_on(node, parts, batch);
-            // Ordering: Relaxed, under the inner lock.
-            if node.state(Ordering::Relaxed) == state::DONE {
-                polled = Polled::Holds;
-            }
-            // A sibling's eviction may have let it in: then its waker is
-            // called, and it is polled again.
-            more
+            entry
         });
-        polled
+        match entry {
+            Entry::Admitted => {
+                node.set_state(state::DONE, Ordering::Relaxed);
+                Polled::Holds
+            }
+            Entry::Queued if sibling => self.trade(node, parts),
+            Entry::Queued => Polled::Pending,
+        }
+    }
+
+    /// The same for a conversion.
+    #[cold]
+    fn poll_enqueue_conversion(&self, node: &Node, waker: &Waker) -> Polled {
+        let mut clone = Some(waker.clone());
+        let parts = WakerParts::of(waker);
+        let mut sibling = false;
+        let mut entry = ConversionEntry::Deadlock;
+        self.settle(|s, batch| {
+            entry = engine::enqueue_conversion(s, ptr::from_ref(node), node.request(), &Unnoted);
+            match entry {
+                ConversionEntry::Queued => {
+                    sibling = s.join(node, &mut clone, parts);
+                    false
+                }
+                ConversionEntry::Converted(due) => due && engine::grant(s, 0, 0, batch),
+                ConversionEntry::Deadlock => false,
+            }
+        });
+        match entry {
+            ConversionEntry::Queued if sibling => return self.trade(node, parts),
+            ConversionEntry::Queued => return Polled::Pending,
+            ConversionEntry::Converted(_) | ConversionEntry::Deadlock => {}
+        }
+        node.set_state(state::DONE, Ordering::Relaxed);
+        if entry == ConversionEntry::Deadlock { Polled::Deadlock } else { Polled::Holds }
+    }
+
+    /// Takes over the grant of a sibling that was seen in limbo, if `node`
+    /// still waits and it is still there.
+    #[cold]
+    fn trade(&self, node: &Node, parts: WakerParts) -> Polled {
+        self.settle(|s, batch| {
+            // Ordering: Acquire, pairs with the mark's Release (O3).
+            state::is_waiting(node.state(Ordering::Acquire)) && s.pass_on(node, parts, batch)
+        });
+        // Ordering: Relaxed, `DONE` is set by ourselves, under the inner lock.
+        if node.state(Ordering::Relaxed) == state::DONE {
+            return Polled::Holds;
+        }
+        // It waits; or it was granted meanwhile, perhaps by the very grant
+        // that followed a sibling's eviction: its waker is called then.
+        Polled::Pending
     }
 
     /// Polled in line: another waker may have to be kept, and a sibling's
     /// grant may be there for the taking.
+    #[inline]
     fn poll_queued(&self, node: &Node, waker: &Waker) -> Polled {
         let parts = WakerParts::of(waker);
         // SAFETY: queued and tracked: the field was written; N4: only we
@@ -477,30 +524,29 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
             return Polled::Pending;
         }
         let mut unneeded = if same { None } else { Some(waker.clone()) };
-        self.settle(|s, batch| {
+        let mut sibling = false;
+        let waits = self.section(|s| {
             // Ordering: Acquire, pairs with the mark's Release (O3).
-            let seen = node.state(Ordering::Acquire);
-            if !state::is_waiting(seen) {
-                return false;
+            let waits = state::is_waiting(node.state(Ordering::Acquire));
+            if waits {
+                if let Some(new) = unneeded.take() {
+                    // SAFETY: N3: in line and tracked, so it is there; the
+                    // owner, under the inner lock.
+                    unneeded = Some(unsafe { node.take_waker() });
+                    // SAFETY: as above; the field is free now.
+                    unsafe { node.set_waker(new) };
+                }
+                sibling = s.has_sibling(parts);
             }
-            if let Some(new) = unneeded.take() {
-                // SAFETY: N3: in line and tracked, so it is there; the owner,
-                // under the inner lock.
-                unneeded = Some(unsafe { node.take_waker() });
-                // SAFETY: as above; the field is free now.
-                unsafe { node.set_waker(new) };
-            }
-            !s.limbo.is_null() && s.pass_on(node, parts, batch)
+            waits
         });
         drop(unneeded);
-        // Ordering: Acquire, pairs with the mark's Release (O3).
-        match node.state(Ordering::Acquire) {
-            state::DONE => Polled::Holds,
+        if !waits {
             // Granted in between: the old waker may have been called, and this
             // is the poll to notice.
-            state::GRANTED | state::EVICTED => self.poll_slow(node, waker),
-            _ => Polled::Pending,
+            return self.poll_slow(node, waker);
         }
+        if sibling { self.trade(node, parts) } else { Polled::Pending }
     }
 
     /// Picks a future's grant up. `false`: a sibling took it meanwhile.
@@ -579,6 +625,25 @@ struct Section<'a, R, B: Backend> {
 }
 
 impl<R: Rules, B: Backend> Section<'_, R, B> {
+    /// Gives a future's node, just linked, its waker. Returns
+    /// [`has_sibling`](Self::has_sibling).
+    #[inline(always)]
+    fn join(&self, node: &Node, waker: &mut Option<Waker>, parts: WakerParts) -> bool {
+        if let Some(waker) = waker.take() {
+            // SAFETY: by the owner, under the inner lock under which it was
+            // linked: nobody has looked at the node yet.
+            unsafe { node.set_waker(waker) };
+        }
+        self.has_sibling(parts)
+    }
+
+    /// Whether a grant to the task that `parts` wakes waits to be picked up.
+    #[inline(always)]
+    fn has_sibling(&self, parts: WakerParts) -> bool {
+        // SAFETY: L1.
+        !self.limbo.is_null() && unsafe { limbo::find(*self.limbo, parts) }.is_some()
+    }
+
     /// Looks whether a sibling, a future that the same task polls, has a grant
     /// that it has not picked up, for `node`, which is in line and was polled.
     ///
@@ -721,6 +786,12 @@ impl<R: Rules, B: Backend> Env for Section<'_, R, B> {
     fn unlink(&mut self, lane: u32, id: Self::Id) -> bool {
         // SAFETY: L1, R1.
         unsafe { self.lock.line.unlink(G::<R>::LANES, lane, id) }
+    }
+
+    #[inline(always)]
+    fn unlink_first(&mut self, lane: u32) {
+        // SAFETY: L1.
+        unsafe { self.lock.line.unlink_first(G::<R>::LANES, lane) };
     }
 
     #[inline(always)]

@@ -42,8 +42,14 @@ impl<T: Wake> Batch<T> {
     /// Adds one. At most [`BATCH`] fit, and a grant never makes more.
     #[inline]
     pub(crate) fn push(&mut self, wake: T) {
-        self.places[self.len].write(wake);
-        self.len += 1;
+        match self.places.get_mut(self.len) {
+            Some(place) => {
+                place.write(wake);
+                self.len += 1;
+            }
+            // More than a grant makes; nobody stays asleep all the same.
+            None => wake.wake(),
+        }
     }
 
     /// Wakes everybody, in the order in which they were granted.
@@ -53,7 +59,7 @@ impl<T: Wake> Batch<T> {
             let at = self.done;
             self.done += 1;
             // SAFETY: B1, and `done` moved past it: it is taken out once.
-            unsafe { self.places[at].assume_init_read() }.wake();
+            unsafe { self.places.get_unchecked(at).assume_init_read() }.wake();
         }
     }
 }

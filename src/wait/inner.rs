@@ -65,7 +65,7 @@ impl<R> SpinInner<R> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&self) -> Option<Open<'_>> {
         // A model may let an exchange land after the store that opens, for
         // ever: there, compare first.
@@ -88,6 +88,24 @@ impl<R> SpinInner<R> {
             return None;
         }
         Some(Open { word: &self.word, kept: kept.cast_const() })
+    }
+}
+
+impl<R: RelaxStrategy> SpinInner<R> {
+    #[cold]
+    #[inline(never)]
+    fn take_slow(&self) -> Open<'_> {
+        loop {
+            // Look before the next exchange: it takes the line away from the
+            // one who is inside.
+            // Ordering: Relaxed, the exchange decides.
+            while self.word.load(Ordering::Relaxed) == Self::TAKEN {
+                R::relax();
+            }
+            if let Some(open) = self.take() {
+                return open;
+            }
+        }
     }
 }
 
@@ -116,19 +134,13 @@ unsafe impl<R: RelaxStrategy> InnerLock for SpinInner<R> {
         Self::new()
     }
 
-    #[inline]
+    #[inline(always)]
     fn with<T>(&self, f: impl FnOnce(&mut *const ()) -> T) -> T {
-        loop {
-            if let Some(mut open) = self.take() {
-                return f(&mut open.kept);
-            }
-            // Look before the next exchange: it takes the line away from the
-            // one who is inside.
-            // Ordering: Relaxed, the exchange decides.
-            while self.word.load(Ordering::Relaxed) == Self::TAKEN {
-                R::relax();
-            }
-        }
+        let mut open = match self.take() {
+            Some(open) => open,
+            None => self.take_slow(),
+        };
+        f(&mut open.kept)
     }
 
     fn try_with<T>(&self, f: impl FnOnce(&mut *const ()) -> T) -> Option<T> {

@@ -224,6 +224,30 @@ impl Line {
         }
     }
 
+    /// Takes the first of `lane` out, in which somebody stands. Whoever is
+    /// first now has not been told.
+    ///
+    /// # Safety
+    ///
+    /// L1.
+    #[inline(always)]
+    pub(crate) unsafe fn unlink_first(&self, lanes: u32, lane: u32) {
+        // SAFETY: L1, L2.
+        unsafe {
+            let at = self.find(lanes, lane);
+            debug_assert!(!at.last.is_null());
+            let first = (*at.last).next.get();
+            if first == at.last {
+                return self.hang(&at, at.following);
+            }
+            let next = (*first).next.get();
+            (*at.last).next.set(next);
+            if lanes != 1 {
+                (*next).prev.set(at.following);
+            }
+        }
+    }
+
     /// Puts `node` where `old` of the same lane stands, and takes `old` out.
     ///
     /// # Safety

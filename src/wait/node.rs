@@ -138,6 +138,12 @@ pub(crate) struct Node {
     _pinned: PhantomPinned,
 }
 
+/// The ordering with which a node is marked.
+#[inline(always)]
+fn mark_order() -> Ordering {
+    Fault::MarkRelaxed.or(Ordering::Release, Ordering::Relaxed)
+}
+
 const LANE: u8 = 0x3f;
 /// Its owner has to be polled to pick a grant up.
 const TRACKED: u8 = 0x40;
@@ -228,32 +234,41 @@ impl Node {
     /// # Safety
     ///
     /// Under the inner lock, on a node that was in line and has been unlinked.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn finish(&self, mark: u8) -> Option<Waker> {
-        let release = Fault::MarkRelaxed.or(Ordering::Release, Ordering::Relaxed);
         if self.is_tracked() {
             let parts = self.waker.get();
             // Ordering: Release, pairs with the owner's Acquire load: the
             // owner then sees what holders before it wrote.
-            self.state.store(mark, release);
+            self.state.store(mark, mark_order());
             // SAFETY: N3: queued and tracked means initialised; the mark just
             // set lets nobody take it again.
             return Some(unsafe { parts.assume_init().into_waker() });
         }
+        // SAFETY: by this function's contract.
+        unsafe { self.finish_thread(mark) }
+    }
+
+    /// [`finish`](Self::finish) for a blocked thread.
+    ///
+    /// # Safety
+    ///
+    /// As there, on an untracked node.
+    unsafe fn finish_thread(&self, mark: u8) -> Option<Waker> {
         // Ordering: Acquire, pairs with the Release of `announce`: with
         // PARKED seen, the waker is seen too.
         let mut seen = self.state.load(Ordering::Acquire);
         while seen & state::PARKED_BIT == 0 {
-            // Ordering: Release as above; Acquire on failure as the load.
-            match self.state.compare_exchange_weak(seen, mark, release, Ordering::Acquire) {
+            // Ordering: Release as in `finish`; Acquire on failure as the load.
+            match self.state.compare_exchange_weak(seen, mark, mark_order(), Ordering::Acquire) {
                 Ok(_) => return None,
                 Err(now) => seen = now,
             }
         }
         // The waker is read before the mark: after it the node may be gone.
         let parts = self.waker.get();
-        // Ordering: Release, as above.
-        self.state.store(mark, release);
+        // Ordering: Release, as in `finish`.
+        self.state.store(mark, mark_order());
         // SAFETY: N3: PARKED means initialised, and its thread does not take
         // back what it announced.
         Some(unsafe { parts.assume_init().into_waker() })

@@ -92,7 +92,7 @@ fn sleep(turn: &impl Turn, limit: &impl Limit) -> bool {
 pub struct YieldSoon;
 
 impl RelaxStrategy for YieldSoon {
-    #[inline]
+    #[inline(never)]
     fn relax() {
         // A strategy has no memory: pause a little longer, then let others
         // run, each time.

@@ -123,6 +123,9 @@ impl Env for Table {
         lane.remove(at);
         at == 0
     }
+    fn unlink_first(&mut self, lane: u32) {
+        self.lanes[lane as usize].pop_front().expect("somebody stands there");
+    }
     fn tell_first(&mut self, lane: u32) {
         assert!(self.ends(lane).is_some(), "nobody to tell");
     }
