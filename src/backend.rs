@@ -45,6 +45,9 @@ macro_rules! family {
         /// The guard of a [`RwLock`] written.
         pub type RwLockWriteGuard<'a, T, P = crate::Fair> =
             lock_api::RwLockWriteGuard<'a, RawRwLock<P>, T>;
+        /// The guard of a [`RwLock`] read that may become the writer.
+        pub type RwLockUpgradableReadGuard<'a, T, P = crate::Fair> =
+            lock_api::RwLockUpgradableReadGuard<'a, RawRwLock<P>, T>;
         /// The guard of a part of what a [`RwLock`] lets read.
         pub type MappedRwLockReadGuard<'a, T, P = crate::Fair> =
             lock_api::MappedRwLockReadGuard<'a, RawRwLock<P>, T>;

@@ -7,4 +7,4 @@
 #[cfg(all(feature = "async", feature = "alloc"))]
 pub use crate::future::{MutexArcExt, RwLockArcExt};
 #[cfg(feature = "async")]
-pub use crate::future::{MutexExt, RwLockExt};
+pub use crate::future::{MutexExt, RwLockExt, RwLockUpgradeExt};

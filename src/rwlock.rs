@@ -7,7 +7,7 @@ use core::fmt;
 use crate::atomic::constructor;
 use crate::backend::Backend;
 use crate::mutex::Lined;
-use crate::raw::lock::RawFifoLock;
+use crate::raw::lock::{Conversion, RawFifoLock};
 use crate::rules::{Preference, Shared, SharedMode};
 use crate::wait::node::{NO_MODE, Request};
 use crate::wait::{Forever, Limit};
@@ -25,8 +25,18 @@ const fn request(mode: SharedMode) -> Request {
     Request { mode: mode.index() as u8, from: NO_MODE, weight: 1 }
 }
 
+/// The request of one who holds in `from` for another mode.
+const fn conversion(from: SharedMode, to: SharedMode) -> Request {
+    Request { mode: to.index() as u8, from: from.index() as u8, weight: 1 }
+}
+
 pub(crate) const READ: Request = request(SharedMode::Read);
+pub(crate) const UPGRADABLE: Request = request(SharedMode::Upgradable);
 pub(crate) const WRITE: Request = request(SharedMode::Write);
+pub(crate) const UPGRADE: Request = conversion(SharedMode::Upgradable, SharedMode::Write);
+const WRITE_TO_READ: Request = conversion(SharedMode::Write, SharedMode::Read);
+const WRITE_TO_UPGRADABLE: Request = conversion(SharedMode::Write, SharedMode::Upgradable);
+const UPGRADABLE_TO_READ: Request = conversion(SharedMode::Upgradable, SharedMode::Read);
 
 impl<P: Preference, B: Backend> RawRwLock<P, B> {
     constructor! {
@@ -60,6 +70,25 @@ impl<P: Preference, B: Backend> RawRwLock<P, B> {
             Some(lined) => lined,
             None => unreachable!("waiting without a limit ends with the lock"),
         }
+    }
+
+    /// Makes the only upgradable reader the writer; `false`: the limit came
+    /// first.
+    pub(crate) fn upgrade_limited(&self, limit: &impl Limit) -> bool {
+        match self.raw.convert(UPGRADE, limit) {
+            Conversion::Done => true,
+            Conversion::TooLong => false,
+            // One may upgrade at a time, and nobody waits for it to go but
+            // readers and writers, which are no conversions.
+            Conversion::Deadlock => unreachable!("there is one upgradable reader at a time"),
+        }
+    }
+
+    /// Steps down. It never waits: the weaker mode is always admitted.
+    #[inline]
+    fn step_down(&self, request: Request) {
+        let done = self.raw.try_convert(request);
+        debug_assert!(done, "a weaker mode was refused");
     }
 
     pub(crate) fn raw(&self) -> &RawFifoLock<Shared<P>, B> {
@@ -142,5 +171,74 @@ unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockFair for RawRwLock<P, 
     #[inline]
     unsafe fn unlock_exclusive_fair(&self, guard: Lined) {
         self.raw.release(WRITE, guard.0);
+    }
+}
+
+// SAFETY: the one upgradable reader excludes writers and its like; becoming
+// the writer is one step of the word, in which nobody else enters.
+#[cfg(not(all(test, portunus_loom)))]
+unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockUpgrade for RawRwLock<P, B> {
+    type UpgradableGuard = Lined;
+
+    #[inline]
+    fn lock_upgradable(&self) -> Lined {
+        self.acquire_blocking(UPGRADABLE)
+    }
+
+    #[inline]
+    fn try_lock_upgradable(&self) -> Option<Lined> {
+        self.raw.try_acquire(UPGRADABLE).then_some(Lined(false))
+    }
+
+    #[inline]
+    unsafe fn unlock_upgradable(&self, guard: Lined) {
+        self.raw.release(UPGRADABLE, guard.0);
+    }
+
+    #[inline]
+    unsafe fn upgrade(&self, guard: Lined) -> Lined {
+        let done = self.upgrade_limited(&Forever);
+        debug_assert!(done, "waiting without a limit ends with the lock");
+        guard
+    }
+
+    #[inline]
+    unsafe fn try_upgrade(&self, guard: Lined) -> Result<Lined, Lined> {
+        if self.raw.try_convert(UPGRADE) { Ok(guard) } else { Err(guard) }
+    }
+}
+
+// SAFETY: as `RawRwLockFair` and `RawRwLockUpgrade`.
+#[cfg(not(all(test, portunus_loom)))]
+unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockUpgradeFair for RawRwLock<P, B> {
+    #[inline]
+    unsafe fn unlock_upgradable_fair(&self, guard: Lined) {
+        self.raw.release(UPGRADABLE, guard.0);
+    }
+}
+
+// SAFETY: stepping down is one step of the word.
+#[cfg(not(all(test, portunus_loom)))]
+unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockDowngrade for RawRwLock<P, B> {
+    #[inline]
+    unsafe fn downgrade(&self, guard: Lined) -> Lined {
+        self.step_down(WRITE_TO_READ);
+        guard
+    }
+}
+
+// SAFETY: as `RawRwLockDowngrade`.
+#[cfg(not(all(test, portunus_loom)))]
+unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockUpgradeDowngrade for RawRwLock<P, B> {
+    #[inline]
+    unsafe fn downgrade_upgradable(&self, guard: Lined) -> Lined {
+        self.step_down(UPGRADABLE_TO_READ);
+        guard
+    }
+
+    #[inline]
+    unsafe fn downgrade_to_upgradable(&self, guard: Lined) -> Lined {
+        self.step_down(WRITE_TO_UPGRADABLE);
+        guard
     }
 }

@@ -15,7 +15,7 @@ use crate::fifo_lock::{FifoLock, Hold, request};
 use crate::mutex::{Lined, RawMutex};
 use crate::raw::mode::Rules;
 use crate::rules::Preference;
-use crate::rwlock::{READ, RawRwLock, WRITE};
+use crate::rwlock::{READ, RawRwLock, UPGRADABLE, WRITE};
 use crate::semaphore::{self, Permit, Semaphore};
 use crate::wait::until::Until;
 
@@ -124,5 +124,25 @@ unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockTimed for RawRwLock<P,
 
     fn try_lock_exclusive_until(&self, deadline: Instant) -> Option<Lined> {
         self.acquire(WRITE, &Until::at(deadline))
+    }
+}
+
+// SAFETY: as its `RawRwLockUpgrade`; an upgrade whose time is over leaves the
+// hold as it was.
+unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockUpgradeTimed for RawRwLock<P, B> {
+    fn try_lock_upgradable_for(&self, timeout: Duration) -> Option<Lined> {
+        self.acquire(UPGRADABLE, &Until::after(timeout))
+    }
+
+    fn try_lock_upgradable_until(&self, deadline: Instant) -> Option<Lined> {
+        self.acquire(UPGRADABLE, &Until::at(deadline))
+    }
+
+    unsafe fn try_upgrade_for(&self, guard: Lined, timeout: Duration) -> Result<Lined, Lined> {
+        if self.upgrade_limited(&Until::after(timeout)) { Ok(guard) } else { Err(guard) }
+    }
+
+    unsafe fn try_upgrade_until(&self, guard: Lined, deadline: Instant) -> Result<Lined, Lined> {
+        if self.upgrade_limited(&Until::at(deadline)) { Ok(guard) } else { Err(guard) }
     }
 }

@@ -50,7 +50,7 @@ pub use mutex::{Lock, MutexExt};
 pub use owned::{
     AcquireOwnedHold, AcquireOwnedPermit, LockArc, MutexArcExt, ReadArc, RwLockArcExt, WriteArc,
 };
-pub use rwlock::{Read, RwLockExt, Write};
+pub use rwlock::{Read, RwLockExt, RwLockUpgradeExt, UpgradableRead, Write};
 pub use semaphore::AcquirePermit;
 
 use core::future::Future;

@@ -5,18 +5,19 @@
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use lock_api::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use lock_api::{RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard};
 
 use super::{Acquire, Kind};
 use crate::backend::Backend;
 use crate::mutex::Lined;
-use crate::raw::traits::{RawRwLockAsync, RawWaiter};
+use crate::raw::traits::{RawRwLockAsync, RawRwLockUpgradeAsync, RawWaiter};
 use crate::raw::waiter::Waiter;
 use crate::rules::{Preference, SharedMode};
 use crate::rwlock::RawRwLock;
 
 /// The place of a request for a mode with this index.
 type ReadWaiter = Waiter<{ SharedMode::Read.index() as u8 }>;
+type UpgradableWaiter = Waiter<{ SharedMode::Upgradable.index() as u8 }>;
 type WriteWaiter = Waiter<{ SharedMode::Write.index() as u8 }>;
 
 // SAFETY: a poll that is ready has entered as `lock_shared` or
@@ -65,19 +66,43 @@ unsafe impl<P: Preference, B: Backend> RawRwLockAsync for RawRwLock<P, B> {
     }
 }
 
-/// The kinds of shared and exclusive acquisition, which differ in names only.
+// SAFETY: as `RawRwLockAsync`, with `lock_upgradable`.
+unsafe impl<P: Preference, B: Backend> RawRwLockUpgradeAsync for RawRwLock<P, B> {
+    type UpgradableWaiter = UpgradableWaiter;
+
+    #[inline(always)]
+    unsafe fn poll_lock_upgradable(
+        &self,
+        waiter: Pin<&UpgradableWaiter>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Lined> {
+        // SAFETY: by this function's contract.
+        match unsafe { waiter.poll(self.raw(), cx.waker()) } {
+            Some(lined) => Poll::Ready(Lined(lined)),
+            None => Poll::Pending,
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn cancel_lock_upgradable(&self, waiter: Pin<&UpgradableWaiter>) {
+        // SAFETY: by this function's contract.
+        unsafe { waiter.cancel(self.raw()) };
+    }
+}
+
+/// The kinds of acquisition, which differ in names only.
 macro_rules! kind {
-    ($(#[$meta:meta])* $alias:ident, $kind:ident, $waiter:ident, $guard:ident,
+    ($(#[$meta:meta])* $alias:ident, $kind:ident, $raw:ident, $waiter:ident, $guard:ident,
      $poll:ident, $cancel:ident, $make:ident) => {
         $(#[$meta])*
         pub type $alias<'a, R, T> = Acquire<$kind<'a, R, T>>;
 
         #[doc(hidden)]
-        pub struct $kind<'a, R: RawRwLockAsync, T: ?Sized> {
+        pub struct $kind<'a, R: $raw, T: ?Sized> {
             lock: &'a RwLock<R, T>,
         }
 
-        impl<'a, R: RawRwLockAsync, T: ?Sized> Kind for $kind<'a, R, T> {
+        impl<'a, R: $raw, T: ?Sized> Kind for $kind<'a, R, T> {
             type Waiter = R::$waiter;
             type Output = $guard<'a, R, T>;
 
@@ -115,14 +140,22 @@ macro_rules! kind {
 
 kind! {
     /// Awaits shared access; made by [`RwLockExt::read_async`].
-    Read, ReadKind, SharedWaiter, RwLockReadGuard,
+    Read, ReadKind, RawRwLockAsync, SharedWaiter, RwLockReadGuard,
     poll_lock_shared, cancel_lock_shared, make_read_guard_unchecked
 }
 
 kind! {
     /// Awaits exclusive access; made by [`RwLockExt::write_async`].
-    Write, WriteKind, ExclusiveWaiter, RwLockWriteGuard,
+    Write, WriteKind, RawRwLockAsync, ExclusiveWaiter, RwLockWriteGuard,
     poll_lock_exclusive, cancel_lock_exclusive, make_write_guard_unchecked
+}
+
+kind! {
+    /// Awaits upgradable access; made by
+    /// [`RwLockUpgradeExt::upgradable_read_async`].
+    UpgradableRead, UpgradableReadKind, RawRwLockUpgradeAsync, UpgradableWaiter,
+    RwLockUpgradableReadGuard, poll_lock_upgradable, cancel_lock_upgradable,
+    make_upgradable_guard_unchecked
 }
 
 /// Awaiting a `lock_api` readers-writer lock whose raw lock can be awaited.
@@ -163,5 +196,32 @@ impl<R: RawRwLockAsync, T: ?Sized> RwLockExt for RwLock<R, T> {
     #[inline]
     fn write_async(&self) -> Write<'_, R, T> {
         Acquire::new(WriteKind { lock: self }, R::ExclusiveWaiter::default())
+    }
+}
+
+/// Awaiting upgradable access to a `lock_api` readers-writer lock.
+pub trait RwLockUpgradeExt {
+    /// The raw lock.
+    type Raw: RawRwLockUpgradeAsync;
+    /// The data.
+    type Data: ?Sized;
+
+    /// Acquires shared access that may become exclusive, suspending the task
+    /// until its turn comes. There is one such reader at a time, beside any
+    /// number of plain ones.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`RwLockExt::read_async`].
+    fn upgradable_read_async(&self) -> UpgradableRead<'_, Self::Raw, Self::Data>;
+}
+
+impl<R: RawRwLockUpgradeAsync, T: ?Sized> RwLockUpgradeExt for RwLock<R, T> {
+    type Raw = R;
+    type Data = T;
+
+    #[inline]
+    fn upgradable_read_async(&self) -> UpgradableRead<'_, R, T> {
+        Acquire::new(UpgradableReadKind { lock: self }, R::UpgradableWaiter::default())
     }
 }

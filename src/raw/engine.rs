@@ -320,7 +320,7 @@ impl<E: Env> Drop for Granting<'_, E> {
         // Ordering: Release, the leaver leaves (O1); Relaxed on failure.
         while let Err(other) = self.env.word().compare_exchange_weak(
             now,
-            now - self.leave & !clear,
+            (now - self.leave) & !clear,
             Ordering::Release,
             Ordering::Relaxed,
         ) {
@@ -359,7 +359,7 @@ pub(crate) fn grant<E: Env>(
     let mut now = at.env.word().load(acquire);
     loop {
         let mut plan = Plan::new();
-        let mut after = now - leave & !clear;
+        let mut after = (now - leave) & !clear;
         // A conversion waits: it stands ahead of everybody but conversions.
         let mut barred = false;
         let mut converted = false;

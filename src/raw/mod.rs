@@ -7,7 +7,7 @@ pub(crate) mod traits;
 pub(crate) mod waiter;
 pub(crate) mod word;
 
-pub use traits::{RawMutexAsync, RawRwLockAsync, RawWaiter};
+pub use traits::{RawMutexAsync, RawRwLockAsync, RawRwLockUpgradeAsync, RawWaiter};
 pub use waiter::Waiter;
 
 #[cfg(test)]

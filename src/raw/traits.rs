@@ -95,3 +95,32 @@ pub unsafe trait RawRwLockAsync: lock_api::RawRwLock {
     /// As [`RawMutexAsync::cancel_lock`].
     unsafe fn cancel_lock_exclusive(&self, waiter: Pin<&Self::ExclusiveWaiter>);
 }
+
+/// A raw readers-writer lock whose upgradable acquisition can be awaited.
+///
+/// # Safety
+///
+/// As [`RawMutexAsync`], for `lock_upgradable` of
+/// [`lock_api::RawRwLockUpgrade`].
+pub unsafe trait RawRwLockUpgradeAsync: RawRwLockAsync + lock_api::RawRwLockUpgrade {
+    /// An upgradable reader's place in line.
+    type UpgradableWaiter: RawWaiter;
+
+    /// Asks for upgradable access, or asks again.
+    ///
+    /// # Safety
+    ///
+    /// As [`RawMutexAsync::poll_lock`].
+    unsafe fn poll_lock_upgradable(
+        &self,
+        waiter: Pin<&Self::UpgradableWaiter>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Self::UpgradableGuard>;
+
+    /// Takes the request back.
+    ///
+    /// # Safety
+    ///
+    /// As [`RawMutexAsync::cancel_lock`].
+    unsafe fn cancel_lock_upgradable(&self, waiter: Pin<&Self::UpgradableWaiter>);
+}

@@ -69,6 +69,7 @@ impl<const MODE: u8> RawWaiter for Waiter<MODE> {
 
 /// A node that a future owns.
 #[doc(hidden)]
+#[allow(unreachable_pub, reason = "futures name it, and they are a feature")]
 pub struct Seat(Node);
 
 impl Seat {

@@ -74,7 +74,10 @@ impl Layout {
             layout.fits = false;
             return layout;
         }
-        let share = if sharing == 0 { 0 } else { (bits - needed) / sharing };
+        let share = match (bits - needed).checked_div(sharing) {
+            Some(share) => share,
+            None => 0,
+        };
         layout.fits &= sharing == 0 || share >= SHARE_AT_LEAST;
         let mut shift = low;
         let mut i = 0;

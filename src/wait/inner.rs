@@ -49,7 +49,7 @@ pub unsafe trait InnerLock {
 
 /// An inner lock that spins on its word, relaxing by `R`.
 ///
-/// Taken, the word is [`TAKEN`](Self::TAKEN); open, it is what is kept. One
+/// Taken, the word is the address 1; open, it is what is kept. One
 /// exchange takes it and one store opens it.
 pub struct SpinInner<R> {
     word: AtomicPtr<()>,

@@ -15,10 +15,10 @@
 
 #![allow(unsafe_code)]
 
+use alloc::boxed::Box;
 use core::ptr;
 use core::task::{RawWaker, RawWakerVTable, Waker};
 use core::time::Duration;
-use std::boxed::Box;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 

@@ -1,0 +1,96 @@
+//! What is printed in the end.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::order::Verdict;
+use super::waits::{Waits, show};
+
+/// All that a run has found.
+pub(crate) struct Page<'a> {
+    pub(crate) files: usize,
+    pub(crate) bytes: usize,
+    pub(crate) pieces: usize,
+    pub(crate) threads: usize,
+    pub(crate) tasks: usize,
+    pub(crate) took: Duration,
+    pub(crate) top: Vec<(&'a str, u64)>,
+    pub(crate) waits: Vec<Waits>,
+    pub(crate) order: &'a Verdict,
+    pub(crate) reports: usize,
+    pub(crate) torn: usize,
+    pub(crate) words: u64,
+    pub(crate) different: usize,
+    pub(crate) equal: bool,
+    pub(crate) plain_took: Duration,
+}
+
+impl fmt::Display for Page<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "text: {} files, {} bytes in {} pieces; {} threads and {} tasks took {}",
+            self.files,
+            self.bytes,
+            self.pieces,
+            self.threads,
+            self.tasks,
+            show(self.took)
+        )?;
+
+        writeln!(f, "\ntop words")?;
+        let width = self.top.first().map_or(1, |(_, times)| times.to_string().len());
+        for (word, times) in &self.top {
+            writeln!(f, "  {times:>width$}  {word}")?;
+        }
+
+        writeln!(
+            f,
+            "\n{:<16}{:>9}{:>11}{:>11}{:>11}",
+            "waits", "requests", "median", "p99", "longest"
+        )?;
+        for kind in &self.waits {
+            let name = format!("  {} {:?}", kind.face.name(), kind.mode);
+            write!(f, "{name:<16}{:>9}", kind.requests)?;
+            match &kind.times {
+                Some(times) => writeln!(
+                    f,
+                    "{:>11}{:>11}{:>11}",
+                    show(times.median),
+                    show(times.p99),
+                    show(times.longest)
+                )?,
+                None => writeln!(f, "{:>11}{:>11}{:>11}", "-", "-", "-")?,
+            }
+        }
+
+        write!(f, "\norder: ")?;
+        match self.order {
+            Verdict { pairs: 0, .. } => {
+                writeln!(f, "0 pairs: no conflicting request was made while a task stood in line")?;
+            }
+            Verdict { pairs, overtaken: 0, .. } => writeln!(
+                f,
+                "{pairs} pairs of conflicting requests, the second made while the first stood in \
+                 line: nobody was overtaken"
+            )?,
+            Verdict { pairs, overtaken, .. } => writeln!(
+                f,
+                "{pairs} pairs of conflicting requests, the second made while the first stood in \
+                 line: {overtaken} requests OVERTOOK"
+            )?,
+        }
+        match self.torn {
+            0 => writeln!(f, "reports: {}, all of them exact", self.reports)?,
+            torn => writeln!(f, "reports: {}, of which {torn} were NOT EXACT", self.reports)?,
+        }
+        writeln!(
+            f,
+            "totals: {} words, {} different: {} a plain count in one thread, which took {}",
+            self.words,
+            self.different,
+            if self.equal { "equal to" } else { "NOT EQUAL to" },
+            show(self.plain_took)
+        )
+    }
+}
