@@ -5,9 +5,9 @@
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use super::{Acquire, Kind};
+use super::{Acquire, Checked, Kind};
 use crate::backend::Backend;
-use crate::error::{ConvertError, TooMany};
+use crate::error::ConvertError;
 use crate::fifo_lock::{FifoLock, Hold, request};
 use crate::raw::lock::Polled;
 use crate::raw::mode::{Mode, Rules};
@@ -15,6 +15,9 @@ use crate::raw::waiter::Seat;
 
 /// Awaits a [`Hold`]; made by [`FifoLock::acquire_async`].
 pub type AcquireHold<'a, R, B> = Acquire<HoldKind<'a, R, B>>;
+
+/// Awaits a [`Hold`] of some weight; made by [`FifoLock::acquire_many_async`].
+pub type AcquireManyHold<'a, R, B> = Acquire<Checked<HoldKind<'a, R, B>>>;
 
 #[doc(hidden)]
 pub struct HoldKind<'a, R: Rules, B: Backend> {
@@ -86,14 +89,11 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     ///
     /// # Errors
     ///
-    /// [`TooMany`] when not even an empty lock would admit so many.
-    pub fn acquire_many_async(
-        &self,
-        mode: R::Mode,
-        weight: u32,
-    ) -> Result<AcquireHold<'_, R, B>, TooMany> {
-        self.check_weight(mode, weight)?;
-        Ok(Acquire::new(HoldKind { lock: self }, Seat::new(request(mode, weight))))
+    /// [`TooMany`](crate::TooMany) when not even an empty lock would admit so
+    /// many.
+    pub fn acquire_many_async(&self, mode: R::Mode, weight: u32) -> AcquireManyHold<'_, R, B> {
+        let check = self.check_weight(mode, weight);
+        Checked::acquire(HoldKind { lock: self }, request(mode, weight), check)
     }
 }
 

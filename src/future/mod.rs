@@ -44,14 +44,15 @@ mod owned;
 mod rwlock;
 mod semaphore;
 
-pub use fifo_lock::{AcquireHold, ConvertHold};
+pub use fifo_lock::{AcquireHold, AcquireManyHold, ConvertHold};
 pub use mutex::{Lock, MutexExt};
 #[cfg(feature = "alloc")]
 pub use owned::{
-    AcquireOwnedHold, AcquireOwnedPermit, LockArc, MutexArcExt, ReadArc, RwLockArcExt, WriteArc,
+    AcquireManyOwnedPermit, AcquireOwnedHold, AcquireOwnedPermit, LockArc, MutexArcExt, ReadArc,
+    RwLockArcExt, WriteArc,
 };
 pub use rwlock::{Read, RwLockExt, RwLockUpgradeExt, UpgradableRead, Write};
-pub use semaphore::AcquirePermit;
+pub use semaphore::{AcquireManyPermit, AcquirePermit};
 
 use core::future::Future;
 use core::pin::Pin;
@@ -59,6 +60,10 @@ use core::task::{Context, Poll};
 
 use futures_core::FusedFuture;
 use pin_project_lite::pin_project;
+
+use crate::error::TooMany;
+use crate::raw::waiter::Seat;
+use crate::wait::node::Request;
 
 /// One kind of acquisition: what is polled, and what comes of it.
 #[doc(hidden)]
@@ -130,6 +135,42 @@ impl<K: Kind> Future for Acquire<K> {
             finished();
         }
         polled
+    }
+}
+
+/// A kind whose request may be refused at the door.
+#[doc(hidden)]
+pub struct Checked<K> {
+    kind: K,
+    refused: Option<TooMany>,
+}
+
+impl<K: Kind<Waiter = Seat>> Checked<K> {
+    pub(crate) fn acquire(kind: K, request: Request, check: Result<(), TooMany>) -> Acquire<Self> {
+        Acquire::new(Self { kind, refused: check.err() }, Seat::new(request))
+    }
+}
+
+impl<K: Kind<Waiter = Seat>> Kind for Checked<K> {
+    type Waiter = Seat;
+    type Output = Result<K::Output, TooMany>;
+
+    unsafe fn poll(&mut self, seat: Pin<&Seat>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(error) = self.refused.take() {
+            seat.set_done();
+            return Poll::Ready(Err(error));
+        }
+        // SAFETY: by this function's contract.
+        unsafe { self.kind.poll(seat, cx) }.map(Ok)
+    }
+
+    unsafe fn cancel(&mut self, seat: Pin<&Seat>) {
+        // SAFETY: by this function's contract.
+        unsafe { self.kind.cancel(seat) };
+    }
+
+    fn is_done(seat: &Seat) -> bool {
+        K::is_done(seat)
     }
 }
 

@@ -8,9 +8,8 @@ use core::task::{Context, Poll};
 
 use lock_api::{ArcRwLockReadGuard, ArcRwLockWriteGuard, Mutex, RwLock};
 
-use super::{Acquire, Kind};
+use super::{Acquire, Checked, Kind};
 use crate::backend::Backend;
-use crate::error::TooMany;
 use crate::fifo_lock::{self, FifoLock};
 use crate::owned::{OwnedHold, OwnedMutexGuard, OwnedPermit};
 use crate::raw::mode::{Mode, Rules};
@@ -84,6 +83,10 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
 /// Awaits an [`OwnedPermit`]; made by [`Semaphore::acquire_owned_async`].
 pub type AcquireOwnedPermit<B> = Acquire<OwnedPermitKind<B>>;
 
+/// Awaits an [`OwnedPermit`] for several; made by
+/// [`Semaphore::acquire_many_owned_async`].
+pub type AcquireManyOwnedPermit<B> = Acquire<Checked<OwnedPermitKind<B>>>;
+
 #[doc(hidden)]
 pub struct OwnedPermitKind<B: Backend> {
     semaphore: Option<Arc<Semaphore<B>>>,
@@ -124,7 +127,7 @@ impl<B: Backend> Semaphore<B> {
     /// As [`acquire_async`](Self::acquire_async), with a permit that keeps the
     /// semaphore alive; so does the future.
     pub fn acquire_owned_async(self: &Arc<Self>) -> AcquireOwnedPermit<B> {
-        self.await_owned(1)
+        Acquire::new(OwnedPermitKind::new(self), Seat::new(semaphore::request(1)))
     }
 
     /// As [`acquire_many_async`](Self::acquire_many_async), with permits that
@@ -132,18 +135,15 @@ impl<B: Backend> Semaphore<B> {
     ///
     /// # Errors
     ///
-    /// [`TooMany`] when there are fewer permits in all.
-    pub fn acquire_many_owned_async(
-        self: &Arc<Self>,
-        count: u32,
-    ) -> Result<AcquireOwnedPermit<B>, TooMany> {
-        self.check(count)?;
-        Ok(self.await_owned(count))
+    /// [`TooMany`](crate::TooMany) when there are fewer permits in all.
+    pub fn acquire_many_owned_async(self: &Arc<Self>, count: u32) -> AcquireManyOwnedPermit<B> {
+        Checked::acquire(OwnedPermitKind::new(self), semaphore::request(count), self.check(count))
     }
+}
 
-    fn await_owned(self: &Arc<Self>, count: u32) -> AcquireOwnedPermit<B> {
-        let kind = OwnedPermitKind { semaphore: Some(Arc::clone(self)) };
-        Acquire::new(kind, Seat::new(semaphore::request(count)))
+impl<B: Backend> OwnedPermitKind<B> {
+    fn new(semaphore: &Arc<Semaphore<B>>) -> Self {
+        Self { semaphore: Some(Arc::clone(semaphore)) }
     }
 }
 

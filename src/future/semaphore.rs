@@ -5,14 +5,16 @@
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use super::{Acquire, Kind};
+use super::{Acquire, Checked, Kind};
 use crate::backend::Backend;
-use crate::error::TooMany;
 use crate::raw::waiter::Seat;
 use crate::semaphore::{Permit, Semaphore, request};
 
 /// Awaits a [`Permit`]; made by [`Semaphore::acquire_async`].
 pub type AcquirePermit<'a, B> = Acquire<PermitKind<'a, B>>;
+
+/// Awaits several permits; made by [`Semaphore::acquire_many_async`].
+pub type AcquireManyPermit<'a, B> = Acquire<Checked<PermitKind<'a, B>>>;
 
 #[doc(hidden)]
 pub struct PermitKind<'a, B: Backend> {
@@ -70,9 +72,8 @@ impl<B: Backend> Semaphore<B> {
     ///
     /// # Errors
     ///
-    /// [`TooMany`] when there are fewer permits in all.
-    pub fn acquire_many_async(&self, count: u32) -> Result<AcquirePermit<'_, B>, TooMany> {
-        self.check(count)?;
-        Ok(Acquire::new(PermitKind { semaphore: self }, Seat::new(request(count))))
+    /// [`TooMany`](crate::TooMany) when there are fewer permits in all.
+    pub fn acquire_many_async(&self, count: u32) -> AcquireManyPermit<'_, B> {
+        Checked::acquire(PermitKind { semaphore: self }, request(count), self.check(count))
     }
 }
