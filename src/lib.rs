@@ -1,4 +1,24 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # Where unsafe code stands
+//!
+//! It is denied in the whole crate, and allowed at the head of these files:
+//!
+//! | file | what for |
+//! |---|---|
+//! | `atomic/model.rs` | cells that loom watches |
+//! | `future/*.rs` | polling places that are pinned |
+//! | `mutex.rs`, `rwlock.rs`, `timed.rs` | `lock_api`'s raw traits |
+//! | `owned.rs` | a guard that keeps its mutex alive |
+//! | `raw/engine.rs`, `wait/batch.rs` | arrays that are not cleared first |
+//! | `raw/lock.rs` | the line, limbo and nodes under the inner lock |
+//! | `raw/traits.rs`, `raw/waiter.rs` | places in line, as raw traits |
+//! | `wait/node.rs`, `wait/line.rs` | nodes linked by pointers |
+//! | `wait/inner.rs`, `wait/critical.rs` | the inner lock's contract |
+//! | `wait/park.rs` | the waker of a thread's bed |
+//!
+//! Their invariants are numbered at the head of the file that keeps them, and
+//! every `SAFETY` comment names the ones that it rests on.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The models leave the faces out, and what only these use is unused.

@@ -40,6 +40,7 @@
 //! first of a checked pair is always a task; the second is a task or a thread.
 
 #![allow(missing_docs)]
+#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
 mod args;
 mod guarded;
@@ -119,7 +120,7 @@ fn census(options: &Options) -> Result<Vec<String>, text::Error> {
     };
     let texts = text::load(paths, options.lossy)?;
     let pieces: Vec<&str> = texts.iter().flat_map(|text| text::pieces(text, PIECE)).collect();
-    let bytes = pieces.iter().map(|piece| piece.len()).sum();
+    let bytes: usize = pieces.iter().map(|piece| piece.len()).sum();
 
     let bar = progress_bar(bytes);
     let outcome = work::run(&pieces, options.threads, options.tasks, |step| match step {

@@ -25,6 +25,7 @@ pub(crate) struct TableRules;
 impl Rules for TableRules {
     type Mode = TableMode;
     const LIMITS: PerMode<usize> = PerMode::all(UNLIMITED).with(Merge.index(), 1);
+    const CONVERTS: bool = false;
 
     fn admits(&self, mode: TableMode, held: &Held<TableMode>) -> bool {
         match mode {

@@ -29,12 +29,12 @@ impl fmt::Display for Page<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "text: {} files, {} bytes in {} pieces; {} threads and {} tasks took {}",
-            self.files,
-            self.bytes,
-            self.pieces,
-            self.threads,
-            self.tasks,
+            "text: {}, {} in {}; {} and {} took {}",
+            plural(self.files, "file"),
+            plural(self.bytes, "byte"),
+            plural(self.pieces, "piece"),
+            plural(self.threads, "thread"),
+            plural(self.tasks, "task"),
             show(self.took)
         )?;
 
@@ -93,4 +93,9 @@ impl fmt::Display for Page<'_> {
             show(self.plain_took)
         )
     }
+}
+
+/// A number with its noun.
+fn plural(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use smol::channel::Receiver;
+use smol::channel::{self, Receiver, Sender};
 use smol::future::{block_on, yield_now};
 use smol::{Executor, Task};
 
@@ -65,7 +65,8 @@ impl<'a> Share<'a> {
 fn deal<'a, const KINDS: usize>(pieces: &[&'a str], workers: [usize; KINDS]) -> [Share<'a>; KINDS] {
     let round: usize = workers.iter().sum();
     assert!(round > 0, "somebody has to count");
-    let mut shares = array::from_fn(|_| Share { pieces: Vec::new(), next: AtomicUsize::new(0) });
+    let mut shares: [Share<'a>; KINDS] =
+        array::from_fn(|_| Share { pieces: Vec::new(), next: AtomicUsize::new(0) });
     for (index, &piece) in pieces.iter().enumerate() {
         let mut seat = index % round;
         for (share, &seats) in shares.iter_mut().zip(&workers) {
@@ -250,6 +251,11 @@ impl Job<'_> {
     }
 }
 
+/// Does `task`, and lets go of `running` when that has ended or is cancelled.
+async fn keeping<T>(_running: Sender<()>, task: impl Future<Output = T>) -> T {
+    task.await
+}
+
 /// Counts the words of all pieces with `threads` threads and `tasks` tasks.
 ///
 /// The calling thread tells of the progress, and reports by turns with a task
@@ -276,8 +282,10 @@ pub(crate) fn run(
     let start = Instant::now();
     let executor = Executor::new();
     let log = thread::scope(|scope| {
-        // Dropped when all is done, or by a panic: then the executors stop.
-        let (_running, stopped) = smol::channel::bounded::<()>(1);
+        // Closed when the last task is gone. The executors run until then, also
+        // when a panic here cancels the tasks: a task that keeps the table has
+        // to let go of it before the threads can end.
+        let (running, stopped) = channel::bounded::<()>(1);
         for _ in 0..tasks.min(EXECUTORS) {
             let (executor, stopped) = (&executor, stopped.clone());
             scope.spawn(move || {
@@ -285,10 +293,15 @@ pub(crate) fn run(
             });
         }
         let (counted, each_counted) = mpsc::channel();
-        let (call, called) = smol::channel::unbounded();
-        let count_tasks: Vec<Task<Log>> =
-            (0..tasks).map(|_| executor.spawn(shared.count_async(counted.clone()))).collect();
-        let report_task = (tasks > 0).then(|| executor.spawn(shared.report_async(called)));
+        let (call, called) = channel::unbounded();
+        let count_tasks: Vec<Task<Log>> = (0..tasks)
+            .map(|_| {
+                let task = shared.count_async(counted.clone());
+                executor.spawn(keeping(running.clone(), task))
+            })
+            .collect();
+        let report_task =
+            (tasks > 0).then(|| executor.spawn(keeping(running, shared.report_async(called))));
         let count_threads: Vec<_> = (0..threads)
             .map(|_| {
                 let counted = counted.clone();
