@@ -1,6 +1,7 @@
 //! What it costs to serve a long line, and to leave it.
 
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Instant;
 
 use portunus::{spin, sync};
@@ -172,9 +173,13 @@ fn serve<F: Future>(tasks: &mut Arena<F>) {
     frame.settle();
     let mut left = tasks.len();
     while left != 0 {
-        let Some(task) = executor::next() else { panic!("a task waits: a wake-up was lost") };
-        // The guard is dropped at once.
-        if tasks.poll(task).is_ready() {
+        let Some(task) = executor::next() else {
+            panic!("{left} tasks of {} wait: a wake-up was lost", std::any::type_name::<F>())
+        };
+        if let Poll::Ready(guard) = tasks.poll(task) {
+            // As an `await` does: the future goes first, then the guard.
+            tasks.cancel(task);
+            drop(guard);
             executor::retire(task);
             left -= 1;
         }
