@@ -6,14 +6,14 @@
 
 use crate::backend::{Backend, family};
 use crate::wait::inner::SpinInner;
-use crate::wait::park::{ParkWait, YieldSoon};
+use crate::wait::park::{ParkWait, YieldCore};
 
 /// The backend of threads.
 #[derive(Debug)]
 pub struct Threads(());
 
 impl Backend for Threads {
-    type Inner = SpinInner<YieldSoon>;
+    type Inner = SpinInner<YieldCore>;
     type Wait = ParkWait;
 }
 

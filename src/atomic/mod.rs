@@ -57,6 +57,13 @@ pub(crate) trait AtomicWord<W> {
     fn load(&self, order: Ordering) -> W;
     fn store(&self, value: W, order: Ordering);
     fn fetch_sub(&self, value: W, order: Ordering) -> W;
+    fn compare_exchange(
+        &self,
+        current: W,
+        new: W,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<W, W>;
     fn compare_exchange_weak(
         &self,
         current: W,
@@ -98,6 +105,16 @@ macro_rules! word {
             #[inline(always)]
             fn fetch_sub(&self, value: $int, order: Ordering) -> $int {
                 <$atomic>::fetch_sub(self, value, order)
+            }
+            #[inline(always)]
+            fn compare_exchange(
+                &self,
+                current: $int,
+                new: $int,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$int, $int> {
+                <$atomic>::compare_exchange(self, current, new, success, failure)
             }
             #[inline(always)]
             fn compare_exchange_weak(

@@ -138,35 +138,9 @@ pub(crate) fn try_admit<S: Shape>(
     request: Request,
     note: &impl Note,
 ) -> bool {
-    // Ordering: Relaxed, the exchange decides.
-    admit_from::<S>(word.load(Ordering::Relaxed), rules, word, request, note)
-}
-
-/// The same, guessing that the lock is free.
-///
-/// A load right behind an atomic update waits for it: taking a lock just after
-/// letting one go is a seventh faster without. A wrong guess costs an update;
-/// so this is for those who would block.
-#[inline(always)]
-pub(crate) fn try_admit_free<S: Shape>(
-    rules: &S::Rules,
-    word: &<S::Word as Word>::Atomic,
-    request: Request,
-    note: &impl Note,
-) -> bool {
-    admit_from::<S>(S::Word::ZERO, rules, word, request, note)
-}
-
-/// Enters if the word is, or was found to be, one that admits.
-#[inline(always)]
-fn admit_from<S: Shape>(
-    mut now: S::Word,
-    rules: &S::Rules,
-    word: &<S::Word as Word>::Atomic,
-    request: Request,
-    note: &impl Note,
-) -> bool {
     let barrier = Geometry::<S>::barrier(Geometry::<S>::lane(request));
+    // Ordering: Relaxed, the exchange decides.
+    let mut now = word.load(Ordering::Relaxed);
     loop {
         if now & barrier != S::Word::ZERO {
             return false;
@@ -187,6 +161,28 @@ fn admit_from<S: Shape>(
             }
         }
     }
+}
+
+/// The same, once, guessing that the lock is free.
+///
+/// A load right behind an atomic update waits for it: taking a lock just after
+/// letting one go is a seventh faster without. A wrong guess costs an update;
+/// so this is for those who would block. `false` says nothing about the lock.
+#[inline(always)]
+pub(crate) fn try_admit_free<S: Shape>(
+    rules: &S::Rules,
+    word: &<S::Word as Word>::Atomic,
+    request: Request,
+    note: &impl Note,
+) -> bool {
+    let free = S::Word::ZERO;
+    let Some(next) = Geometry::<S>::judge(rules, free, request) else { return false };
+    note.note(Step::Acquiring, request);
+    // Ordering: Acquire, as in `try_admit`.
+    let acquire = Fault::AcquireRelaxed.or(Ordering::Acquire, Ordering::Relaxed);
+    let entered = word.compare_exchange(free, next, acquire, Ordering::Relaxed).is_ok();
+    note.note(if entered { Step::Held } else { Step::Idle }, request);
+    entered
 }
 
 /// Gives units back. `true`: somebody waits, and a grant is due.

@@ -205,6 +205,9 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
     #[cold]
     #[inline(never)]
     fn acquire_slow(&self, request: Request, limit: &impl Limit) -> bool {
+        if !R::WEIGHTED && self.try_acquire(request) {
+            return true;
+        }
         loop {
             let node = Node::new(request, false);
             let entry = self.section(|s| engine::enqueue(s, &raw const node, request, &Unnoted));
@@ -227,7 +230,7 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
         impl<R: Rules, B: Backend> Drop for Leave<'_, R, B> {
             fn drop(&mut self) {
                 if self.2 {
-                    self.0.abandon(self.1);
+                    self.0.abandon_slow(self.1);
                 }
             }
         }
@@ -366,11 +369,32 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
         drop(rest);
     }
 
+    /// Takes a future's node out of wherever it is. `true`: see
+    /// [`abandon_slow`](Self::abandon_slow).
+    #[inline(never)]
+    pub(crate) fn abandon(&self, node: &Node) -> bool {
+        // Most leave from the middle of the line, and nobody has to be told.
+        let unneeded = self.section(|s| {
+            // Ordering: Relaxed, who waits has been given nothing to see.
+            let waits = state::is_waiting(node.state(Ordering::Relaxed));
+            let lane = G::<R>::lane(node.request());
+            let first = s.ends(lane).map(|(first, _)| first);
+            if !waits || !node.is_tracked() || first == Some(ptr::from_ref(node)) {
+                return None;
+            }
+            s.unlink(lane, node);
+            node.set_state(state::DONE, Ordering::Relaxed);
+            // SAFETY: N3: in line and tracked; the owner, under the inner lock.
+            Some(unsafe { node.take_waker() })
+        });
+        unneeded.is_none() && self.abandon_slow(node)
+    }
+
     /// Takes a node that has been queued out of whatever it is in; units that
     /// it was granted go back. `true`: it was a conversion, and had been
     /// granted: the hold has the new mode, and keeps it.
     #[cold]
-    pub(crate) fn abandon(&self, node: &Node) -> bool {
+    fn abandon_slow(&self, node: &Node) -> bool {
         let mut unneeded = None;
         let mut converted = false;
         self.settle(|s, batch| {

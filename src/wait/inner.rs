@@ -47,6 +47,10 @@ pub unsafe trait InnerLock {
     fn is_clear(&self) -> bool;
 }
 
+/// How often a taken lock is looked at before relaxing. A model has no moment
+/// to wait for.
+const LOOKS: u32 = if cfg!(all(test, portunus_loom)) { 0 } else { 32 };
+
 /// An inner lock that spins on its word, relaxing by `R`.
 ///
 /// Taken, the word is the address 1; open, it is what is kept. One
@@ -95,12 +99,20 @@ impl<R: RelaxStrategy> SpinInner<R> {
     #[cold]
     #[inline(never)]
     fn take_slow(&self) -> Open<'_> {
+        // The one inside is out in a moment, unless it lost its core: look a
+        // few times before relaxing, which may cost more than the wait.
+        let mut looks = 0;
         loop {
             // Look before the next exchange: it takes the line away from the
             // one who is inside.
             // Ordering: Relaxed, the exchange decides.
             while self.word.load(Ordering::Relaxed) == Self::TAKEN {
-                R::relax();
+                if looks < LOOKS {
+                    looks += 1;
+                    core::hint::spin_loop();
+                } else {
+                    R::relax();
+                }
             }
             if let Some(open) = self.take() {
                 return open;

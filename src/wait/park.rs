@@ -86,19 +86,13 @@ fn sleep(turn: &impl Turn, limit: &impl Limit) -> bool {
     })
 }
 
-/// What the inner lock of threads does between two looks: the one inside is
-/// out in a moment, unless it lost its core.
+/// What the inner lock of threads does when the one inside is not out in a
+/// moment: it lost its core, and gets this one.
 #[derive(Debug)]
-pub struct YieldSoon;
+pub struct YieldCore;
 
-impl RelaxStrategy for YieldSoon {
-    #[inline(never)]
+impl RelaxStrategy for YieldCore {
     fn relax() {
-        // A strategy has no memory: pause a little longer, then let others
-        // run, each time.
-        for _ in 0..32 {
-            core::hint::spin_loop();
-        }
         thread::yield_now();
     }
 }
