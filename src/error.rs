@@ -13,7 +13,10 @@ pub struct TooMany {
 impl TooMany {
     #[inline]
     pub(crate) fn check(requested: u32, limit: usize) -> Result<(), Self> {
-        if requested as usize > limit { Err(Self { requested, limit }) } else { Ok(()) }
+        match usize::try_from(requested) {
+            Ok(count) if count <= limit => Ok(()),
+            _ => Err(Self { requested, limit }),
+        }
     }
 
     /// How many units were asked for.

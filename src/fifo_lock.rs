@@ -1,5 +1,6 @@
 //! A first come, first served lock with the user's own modes.
 
+use core::cell::Cell;
 use core::fmt;
 use core::mem;
 
@@ -7,7 +8,7 @@ use crate::atomic::constructor;
 use crate::backend::Backend;
 use crate::error::{ConvertError, TooMany};
 use crate::raw::lock::{Conversion, RawFifoLock};
-use crate::raw::mode::{Mode, Rules};
+use crate::raw::mode::{Mode, Rules, index_of};
 use crate::wait::node::{NO_MODE, Request};
 use crate::wait::{Forever, Limit};
 
@@ -74,9 +75,7 @@ pub struct FifoLock<R: Rules, B: Backend> {
 /// The request for `weight` units of `mode`.
 #[inline(always)]
 pub(crate) fn request<M: Mode>(mode: M, weight: u32) -> Request {
-    // A mode's index is below `MAX_MODES`; a wrong one is caught where it is
-    // used.
-    Request { mode: mode.index() as u8, from: NO_MODE, weight }
+    Request { mode: index_of(mode), from: NO_MODE, weight }
 }
 
 impl<R: Rules, B: Backend> FifoLock<R, B> {
@@ -255,11 +254,17 @@ impl<'a, R: Rules, B: Backend> Hold<'a, R, B> {
     #[doc(alias = "downgrade")]
     pub fn try_convert(&mut self, mode: R::Mode) -> bool {
         let request = self.conversion(mode);
-        let done = request.weight == 0 || self.lock.raw.try_convert(request);
-        if done {
+        if request.weight == 0 {
             self.mode = mode;
+            return true;
         }
-        done
+        let Some(due) = self.lock.raw.try_convert(request) else { return false };
+        // Before the grant: that may unwind.
+        self.mode = mode;
+        if due {
+            self.lock.raw.grant_now();
+        }
+        true
     }
 
     /// Changes its mode in one step, waiting until that is possible.
@@ -301,9 +306,28 @@ impl<'a, R: Rules, B: Backend> Hold<'a, R, B> {
             self.mode = mode;
             return Ok(());
         }
-        match self.lock.raw.convert(request, limit) {
-            Conversion::Done => {
-                self.mode = mode;
+        /// Notes the mode that the hold has, also when waiting unwinds.
+        struct Noting<'h, 'a, R: Rules, B: Backend> {
+            hold: &'h mut Hold<'a, R, B>,
+            mode: R::Mode,
+            converted: Cell<bool>,
+        }
+        impl<R: Rules, B: Backend> Drop for Noting<'_, '_, R, B> {
+            fn drop(&mut self) {
+                if self.converted.get() {
+                    self.hold.mode = self.mode;
+                }
+            }
+        }
+        let raw = &self.lock.raw;
+        let noting = Noting { hold: self, mode, converted: Cell::new(false) };
+        let ended = raw.convert(request, limit, &noting.converted);
+        drop(noting);
+        match ended {
+            Conversion::Done(due) => {
+                if due {
+                    raw.grant_now();
+                }
                 Ok(())
             }
             Conversion::Deadlock => Err(self.refusal(request)),
@@ -319,7 +343,7 @@ impl<'a, R: Rules, B: Backend> Hold<'a, R, B> {
     /// The request for changing into `mode`.
     pub(crate) fn conversion(&self, mode: R::Mode) -> Request {
         const { assert!(R::CONVERTS, "set Rules::CONVERTS to let holds change their mode") };
-        Request { mode: mode.index() as u8, from: self.mode.index() as u8, weight: self.weight }
+        Request { mode: index_of(mode), from: index_of(self.mode), weight: self.weight }
     }
 
     /// Why a conversion was refused.

@@ -164,9 +164,13 @@ impl<R: lock_api::RawMutex, T: ?Sized> OwnedMutexGuard<R, T> {
     }
 }
 
-// SAFETY: a shared guard gives shared access to the data, and no access to the
+// SAFETY: a shared guard gives shared access to the data and to the mutex's
+// `Arc`, of which another thread may so drop the last; and no access to the
 // state.
-unsafe impl<R: lock_api::RawMutex + Sync, T: ?Sized + Send + Sync> Sync for OwnedMutexGuard<R, T> {}
+unsafe impl<R: lock_api::RawMutex + Send + Sync, T: ?Sized + Send + Sync> Sync
+    for OwnedMutexGuard<R, T>
+{
+}
 
 impl<R: lock_api::RawMutex, T: ?Sized> Deref for OwnedMutexGuard<R, T> {
     type Target = T;

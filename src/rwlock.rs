@@ -2,7 +2,9 @@
 
 #![allow(unsafe_code)]
 
+use core::cell::Cell;
 use core::fmt;
+use core::mem;
 
 use crate::atomic::constructor;
 use crate::backend::Backend;
@@ -33,10 +35,7 @@ const fn conversion(from: SharedMode, to: SharedMode) -> Request {
 pub(crate) const READ: Request = request(SharedMode::Read);
 pub(crate) const UPGRADABLE: Request = request(SharedMode::Upgradable);
 pub(crate) const WRITE: Request = request(SharedMode::Write);
-pub(crate) const UPGRADE: Request = conversion(SharedMode::Upgradable, SharedMode::Write);
-const WRITE_TO_READ: Request = conversion(SharedMode::Write, SharedMode::Read);
-const WRITE_TO_UPGRADABLE: Request = conversion(SharedMode::Write, SharedMode::Upgradable);
-const UPGRADABLE_TO_READ: Request = conversion(SharedMode::Upgradable, SharedMode::Read);
+const UPGRADE: Request = conversion(SharedMode::Upgradable, SharedMode::Write);
 
 impl<P: Preference, B: Backend> RawRwLock<P, B> {
     constructor! {
@@ -73,10 +72,17 @@ impl<P: Preference, B: Backend> RawRwLock<P, B> {
     }
 
     /// Makes the only upgradable reader the writer; `false`: the limit came
-    /// first.
+    /// first. Should it unwind, it lets go: the guard's state is consumed.
     pub(crate) fn upgrade_limited(&self, limit: &impl Limit) -> bool {
-        match self.raw.convert(UPGRADE, limit) {
-            Conversion::Done => true,
+        let mut hold = Unwinding { lock: self, mode: UPGRADABLE, converted: Cell::new(false) };
+        let ended = self.raw.convert(UPGRADE, limit, &hold.converted);
+        if let Conversion::Done(true) = ended {
+            hold.mode = WRITE;
+            self.raw.grant_now();
+        }
+        mem::forget(hold);
+        match ended {
+            Conversion::Done(_) => true,
             Conversion::TooLong => false,
             // One may upgrade at a time, and nobody waits for it to go but
             // readers and writers, which are no conversions.
@@ -84,15 +90,51 @@ impl<P: Preference, B: Backend> RawRwLock<P, B> {
         }
     }
 
-    /// Steps down. It never waits: the weaker mode is always admitted.
+    /// Steps down from one mode to another. It never waits: the weaker mode is
+    /// admitted, unless there are already as many readers as can be counted.
+    /// Should it unwind, it lets go: the guard's state is consumed.
     #[inline]
-    fn step_down(&self, request: Request) {
-        let done = self.raw.try_convert(request);
-        debug_assert!(done, "a weaker mode was refused");
+    fn step_down(&self, from: SharedMode, to: SharedMode) {
+        let mut hold = Unwinding { lock: self, mode: request(from), converted: Cell::new(false) };
+        let Some(due) = self.raw.try_convert(conversion(from, to)) else {
+            panic!("there are as many readers as a lock can count: one more can't step down");
+        };
+        hold.mode = request(to);
+        if due {
+            self.raw.grant_now();
+        }
+        mem::forget(hold);
+    }
+
+    /// Tries to make the only upgradable reader the writer.
+    #[inline]
+    fn try_upgrade_now(&self) -> bool {
+        let Some(due) = self.raw.try_convert(UPGRADE) else { return false };
+        if due {
+            let hold = Unwinding { lock: self, mode: WRITE, converted: Cell::new(false) };
+            self.raw.grant_now();
+            mem::forget(hold);
+        }
+        true
     }
 
     pub(crate) fn raw(&self) -> &RawFifoLock<Shared<P>, B> {
         &self.raw
+    }
+}
+
+/// A hold whose guard's state was consumed: dropped by a panic, it lets go.
+struct Unwinding<'a, P: Preference, B: Backend> {
+    lock: &'a RawRwLock<P, B>,
+    mode: Request,
+    /// An upgrade was granted: it is the writer.
+    converted: Cell<bool>,
+}
+
+impl<P: Preference, B: Backend> Drop for Unwinding<'_, P, B> {
+    fn drop(&mut self) {
+        let mode = if self.converted.get() { WRITE } else { self.mode };
+        self.lock.raw.release(mode, true);
     }
 }
 
@@ -204,7 +246,7 @@ unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockUpgrade for RawRwLock<
 
     #[inline]
     unsafe fn try_upgrade(&self, guard: Lined) -> Result<Lined, Lined> {
-        if self.raw.try_convert(UPGRADE) { Ok(guard) } else { Err(guard) }
+        if self.try_upgrade_now() { Ok(guard) } else { Err(guard) }
     }
 }
 
@@ -222,7 +264,7 @@ unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockUpgradeFair for RawRwL
 unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockDowngrade for RawRwLock<P, B> {
     #[inline]
     unsafe fn downgrade(&self, guard: Lined) -> Lined {
-        self.step_down(WRITE_TO_READ);
+        self.step_down(SharedMode::Write, SharedMode::Read);
         guard
     }
 }
@@ -232,13 +274,13 @@ unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockDowngrade for RawRwLoc
 unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockUpgradeDowngrade for RawRwLock<P, B> {
     #[inline]
     unsafe fn downgrade_upgradable(&self, guard: Lined) -> Lined {
-        self.step_down(UPGRADABLE_TO_READ);
+        self.step_down(SharedMode::Upgradable, SharedMode::Read);
         guard
     }
 
     #[inline]
     unsafe fn downgrade_to_upgradable(&self, guard: Lined) -> Lined {
-        self.step_down(WRITE_TO_UPGRADABLE);
+        self.step_down(SharedMode::Write, SharedMode::Upgradable);
         guard
     }
 }

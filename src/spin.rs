@@ -16,6 +16,12 @@
 //! The slow path takes a spin lock that the interrupted code may hold; in a
 //! handler that would wait for ever. Where handlers share a lock, use the
 //! backend `critical`.
+//!
+//! # Priorities
+//!
+//! Where a thread of higher priority preempts another on the same core, it must
+//! not block on what that one holds, for the same reason: it would spin for
+//! ever. Give it a relax strategy that lets the other one run.
 
 use core::fmt;
 use core::marker::PhantomData;

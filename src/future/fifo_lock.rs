@@ -32,7 +32,7 @@ impl<'a, R: Rules, B: Backend> Kind for HoldKind<'a, R, B> {
     unsafe fn poll(&mut self, seat: Pin<&Seat>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let request = seat.request();
         let mode = R::Mode::ALL[usize::from(request.mode)];
-        if R::WEIGHTED && request.weight == 0 {
+        if R::WEIGHTED && request.weight == 0 && !seat.is_done() {
             seat.set_done();
             return Poll::Ready(self.lock.hold(mode, 0, false));
         }

@@ -24,15 +24,16 @@
 //! while the task polls only the second. Other first come, first served locks
 //! hang then. Here the second takes the grant, and the first takes its place
 //! in line; where their modes don't allow that, the first gives its grant back
-//! and asks anew when it is polled. The order between *tasks* never changes.
+//! and asks anew, behind all others, when it is polled. No *task* ever enters
+//! before another one that stood before it because of this.
 //!
 //! Two futures count as one task's when their wakers are the same
 //! ([`Waker::will_wake`](core::task::Waker::will_wake)). Combinators that wrap
 //! the waker for each of their futures (`FuturesUnordered`, `join_all`) hide
 //! that; what is hidden is not traded. An executor that polls different tasks
 //! with one waker makes them look like one task: among these the order may
-//! change, and nothing else. A waker that does nothing
-//! ([`Waker::noop`](core::task::Waker::noop)) is nobody's.
+//! change, and nothing else. A waker without data, such as
+//! [`Waker::noop`](core::task::Waker::noop), is nobody's.
 
 #![allow(unsafe_code)]
 #![allow(missing_debug_implementations, reason = "kinds are named by nobody")]

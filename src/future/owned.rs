@@ -98,7 +98,7 @@ impl<B: Backend> Kind for OwnedPermitKind<B> {
 
     unsafe fn poll(&mut self, seat: Pin<&Seat>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let request = seat.request();
-        if request.weight == 0 {
+        if request.weight == 0 && !seat.is_done() {
             seat.set_done();
             return Poll::Ready(OwnedPermit::new(take(&mut self.semaphore), 0, false));
         }

@@ -28,7 +28,7 @@ impl<'a, B: Backend> Kind for PermitKind<'a, B> {
     #[inline(always)]
     unsafe fn poll(&mut self, seat: Pin<&Seat>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let request = seat.request();
-        if request.weight == 0 {
+        if request.weight == 0 && !seat.is_done() {
             seat.set_done();
             return Poll::Ready(self.semaphore.permit(0, false));
         }

@@ -32,12 +32,14 @@
 
 #![allow(unsafe_code)]
 
+use core::cell::Cell;
 use core::fmt;
+use core::mem;
 use core::ptr;
 use core::task::Waker;
 
 use super::engine::{self, ConversionEntry, Entry, Env, Unnoted};
-use super::mode::{Held, Mode, Rules};
+use super::mode::{Held, Rules, index_of};
 use super::word::{Geometry, Shape};
 use crate::atomic::{AtomicUsize, Fault, Ordering, constructor, init};
 use crate::backend::Backend;
@@ -138,9 +140,10 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
     /// admitted beside nobody. At most `most`.
     pub(crate) fn heaviest(&self, mode: R::Mode, most: u32) -> u32 {
         let fits = |weight| {
-            let request = Request { mode: mode.index() as u8, from: NO_MODE, weight };
+            let request = Request { mode: index_of(mode), from: NO_MODE, weight };
             G::<R>::judge(&self.rules, 0, request).is_some()
         };
+        let most = u32::try_from(usize::MAX).map_or(most, |max| most.min(max));
         if fits(most) {
             return most;
         }
@@ -214,7 +217,7 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
             if entry == Entry::Admitted {
                 return true;
             }
-            match self.wait_in_line(&node, limit) {
+            match self.wait_in_line(&node, limit, &Cell::new(false)) {
                 Waited::Granted => return true,
                 Waited::Evicted => self.grant_now(),
                 Waited::TooLong => return false,
@@ -222,25 +225,23 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
         }
     }
 
-    /// Blocks until `node`, which is in line, is out of it.
-    fn wait_in_line(&self, node: &Node, limit: &impl Limit) -> Waited {
+    /// Blocks until `node`, which is in line, is out of it. Should that unwind,
+    /// `converted` tells whether a conversion was granted all the same.
+    fn wait_in_line(&self, node: &Node, limit: &impl Limit, converted: &Cell<bool>) -> Waited {
         /// Leaves the line should a strategy panic: the node must not be left
         /// behind.
-        struct Leave<'a, R: Rules, B: Backend>(&'a RawFifoLock<R, B>, &'a Node, bool);
+        struct Leave<'a, R: Rules, B: Backend>(&'a RawFifoLock<R, B>, &'a Node, &'a Cell<bool>);
         impl<R: Rules, B: Backend> Drop for Leave<'_, R, B> {
             fn drop(&mut self) {
-                if self.2 {
-                    self.0.abandon_slow(self.1);
-                }
+                self.2.set(self.0.abandon_slow(self.1));
             }
         }
-        let mut leave = Leave(self, node, true);
-        let over = B::Wait::wait(&NodeTurn(node), limit);
-        leave.2 = false;
+        let leave = Leave(self, node, converted);
+        B::Wait::wait(&NodeTurn(node), limit);
+        mem::forget(leave);
         // Ordering: Acquire, pairs with the mark's Release (O3).
         let mut seen = node.state(Ordering::Acquire);
         if state::is_waiting(seen) {
-            debug_assert!(!over);
             // The limit is over; whoever grants now does so under the inner
             // lock, so that there is one truth.
             let mut parked = None;
@@ -285,35 +286,48 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
         self.settle(|s, batch| engine::grant(s, units, 0, batch));
     }
 
-    /// Changes the mode of a hold now, or not at all.
+    /// Changes the mode of a hold now, or not at all. `Some(true)`: done, and
+    /// the caller owes a [`grant_now`](Self::grant_now), once it has noted the
+    /// mode: that may unwind.
     #[inline]
-    pub(crate) fn try_convert(&self, request: Request) -> bool {
-        let converted = engine::try_convert::<Local<R>>(&self.rules, &self.word, request, &Unnoted);
-        if converted == Some(true) {
-            self.grant_now();
-        }
-        converted.is_some()
+    pub(crate) fn try_convert(&self, request: Request) -> Option<bool> {
+        engine::try_convert::<Local<R>>(&self.rules, &self.word, request, &Unnoted)
     }
 
     /// Changes the mode of a hold, waiting for it ahead of everybody.
-    pub(crate) fn convert(&self, request: Request, limit: &impl Limit) -> Conversion {
-        if self.try_convert(request) {
-            return Conversion::Done;
+    ///
+    /// `converted` becomes true when the hold has the new mode, also when this
+    /// unwinds. `Done(true)`: as in [`try_convert`](Self::try_convert).
+    pub(crate) fn convert(
+        &self,
+        request: Request,
+        limit: &impl Limit,
+        converted: &Cell<bool>,
+    ) -> Conversion {
+        let ended = self.convert_unnoted(request, limit, converted);
+        converted.set(matches!(ended, Conversion::Done(_)));
+        ended
+    }
+
+    fn convert_unnoted(
+        &self,
+        request: Request,
+        limit: &impl Limit,
+        converted: &Cell<bool>,
+    ) -> Conversion {
+        if let Some(due) = self.try_convert(request) {
+            return Conversion::Done(due);
         }
         loop {
             let node = Node::new(request, false);
-            let mut entry = ConversionEntry::Queued;
-            self.settle(|s, batch| {
-                entry = engine::enqueue_conversion(s, &raw const node, request, &Unnoted);
-                entry == ConversionEntry::Converted(true) && engine::grant(s, 0, 0, batch)
-            });
-            match entry {
-                ConversionEntry::Converted(_) => return Conversion::Done,
+            let id = &raw const node;
+            match self.section(|s| engine::enqueue_conversion(s, id, request, &Unnoted)) {
+                ConversionEntry::Converted(due) => return Conversion::Done(due),
                 ConversionEntry::Deadlock => return Conversion::Deadlock,
                 ConversionEntry::Queued => {}
             }
-            match self.wait_in_line(&node, limit) {
-                Waited::Granted => return Conversion::Done,
+            match self.wait_in_line(&node, limit, converted) {
+                Waited::Granted => return Conversion::Done(false),
                 Waited::Evicted => self.grant_now(),
                 Waited::TooLong => return Conversion::TooLong,
             }
@@ -339,7 +353,7 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
     /// Lets in whoever may enter now.
     #[cold]
     #[inline(never)]
-    fn grant_now(&self) {
+    pub(crate) fn grant_now(&self) {
         self.settle(|s, batch| engine::grant(s, 0, 0, batch));
     }
 
@@ -364,9 +378,11 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
                 }
             }
         }
-        let rest = Rest(self, true);
+        let mut rest = Rest(self, true);
         batch.wake();
-        drop(rest);
+        while rest.1 {
+            rest.round();
+        }
     }
 
     /// Takes a future's node out of wherever it is. `true`: see
@@ -403,8 +419,9 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
             let seen = node.state(Ordering::Acquire);
             node.set_state(state::DONE, Ordering::Relaxed);
             match seen {
-                state::GRANTED => {
-                    if node.is_tracked() && !Fault::CancelKeepsLimbo.on() {
+                state::GRANTED | state::HELD => {
+                    if seen == state::GRANTED && node.is_tracked() && !Fault::CancelKeepsLimbo.on()
+                    {
                         // SAFETY: R1.
                         unsafe { limbo::unlink(s.limbo, node) };
                     }
@@ -459,6 +476,8 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
             }
             // Granted only now.
             state::GRANTED => self.poll_slow(node, waker),
+            // Its last poll got it, and was unwound before it could say so.
+            state::HELD => Polled::Holds,
             state::DONE => Polled::Pending,
             _ => self.poll_queued(node, waker),
         }
@@ -473,21 +492,19 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
         // R15: cloned before the inner lock; what is not needed is dropped
         // after it.
         let mut clone = Some(waker.clone());
-        let parts = WakerParts::of(waker);
         let mut sibling = false;
         let entry = self.section(|s| {
             let entry = engine::enqueue(s, ptr::from_ref(node), node.request(), &Unnoted);
-            if entry == Entry::Queued {
-                sibling = s.join(node, &mut clone, parts);
+            match entry {
+                // At once: dropping the clone may unwind.
+                Entry::Admitted => node.set_state(state::HELD, Ordering::Relaxed),
+                Entry::Queued => sibling = s.join(node, &mut clone),
             }
             entry
         });
         match entry {
-            Entry::Admitted => {
-                node.set_state(state::DONE, Ordering::Relaxed);
-                Polled::Holds
-            }
-            Entry::Queued if sibling => self.trade(node, parts),
+            Entry::Admitted => Polled::Holds,
+            Entry::Queued if sibling => self.trade(node),
             Entry::Queued => Polled::Pending,
         }
     }
@@ -496,39 +513,58 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
     #[cold]
     fn poll_enqueue_conversion(&self, node: &Node, waker: &Waker) -> Polled {
         let mut clone = Some(waker.clone());
-        let parts = WakerParts::of(waker);
         let mut sibling = false;
         let mut entry = ConversionEntry::Deadlock;
         self.settle(|s, batch| {
             entry = engine::enqueue_conversion(s, ptr::from_ref(node), node.request(), &Unnoted);
             match entry {
                 ConversionEntry::Queued => {
-                    sibling = s.join(node, &mut clone, parts);
+                    sibling = s.join(node, &mut clone);
                     false
                 }
-                ConversionEntry::Converted(due) => due && engine::grant(s, 0, 0, batch),
+                ConversionEntry::Converted(due) => {
+                    // At once: granting may unwind.
+                    node.set_state(state::HELD, Ordering::Relaxed);
+                    due && engine::grant(s, 0, 0, batch)
+                }
                 ConversionEntry::Deadlock => false,
             }
         });
         match entry {
-            ConversionEntry::Queued if sibling => return self.trade(node, parts),
-            ConversionEntry::Queued => return Polled::Pending,
-            ConversionEntry::Converted(_) | ConversionEntry::Deadlock => {}
+            ConversionEntry::Queued if sibling => self.trade(node),
+            ConversionEntry::Queued => Polled::Pending,
+            ConversionEntry::Converted(_) => Polled::Holds,
+            ConversionEntry::Deadlock => Polled::Deadlock,
         }
-        node.set_state(state::DONE, Ordering::Relaxed);
-        if entry == ConversionEntry::Deadlock { Polled::Deadlock } else { Polled::Holds }
+    }
+
+    /// Changes a hold's mode, or stands in line for it: the first poll of an
+    /// awaited conversion.
+    pub(crate) fn poll_convert(&self, node: &Node, waker: &Waker) -> Polled {
+        // Ordering: Relaxed, nobody else sees a node in `INIT`.
+        if node.state(Ordering::Relaxed) == state::INIT
+            && let Some(due) = self.try_convert(node.request())
+        {
+            // At once: granting may unwind.
+            node.set_state(state::HELD, Ordering::Relaxed);
+            if due {
+                self.grant_now();
+            }
+            return Polled::Holds;
+        }
+        self.poll_slow(node, waker)
     }
 
     /// Takes over the grant of a sibling that was seen in limbo, if `node`
     /// still waits and it is still there.
     #[cold]
-    fn trade(&self, node: &Node, parts: WakerParts) -> Polled {
+    fn trade(&self, node: &Node) -> Polled {
         self.settle(|s, batch| {
             // Ordering: Acquire, pairs with the mark's Release (O3).
-            state::is_waiting(node.state(Ordering::Acquire)) && s.pass_on(node, parts, batch)
+            state::is_waiting(node.state(Ordering::Acquire)) && s.pass_on(node, batch)
         });
-        // Ordering: Relaxed, `DONE` is set by ourselves, under the inner lock.
-        if node.state(Ordering::Relaxed) == state::DONE {
+        // Ordering: Relaxed, `HELD` is set by ourselves, under the inner lock.
+        if node.state(Ordering::Relaxed) == state::HELD {
             return Polled::Holds;
         }
         // It waits; or it was granted meanwhile, perhaps by the very grant
@@ -540,10 +576,9 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
     /// grant may be there for the taking.
     #[inline]
     fn poll_queued(&self, node: &Node, waker: &Waker) -> Polled {
-        let parts = WakerParts::of(waker);
         // SAFETY: queued and tracked: the field was written; N4: only we
         // write it.
-        let same = unsafe { node.waker_parts() }.will_wake(parts);
+        let same = unsafe { node.waker_parts() }.will_wake(WakerParts::of(waker));
         if same && self.inner.is_clear() {
             return Polled::Pending;
         }
@@ -560,7 +595,7 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
                     // SAFETY: as above; the field is free now.
                     unsafe { node.set_waker(new) };
                 }
-                sibling = s.has_sibling(parts);
+                sibling = s.has_sibling(node);
             }
             waits
         });
@@ -570,14 +605,14 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
             // is the poll to notice.
             return self.poll_slow(node, waker);
         }
-        if sibling { self.trade(node, parts) } else { Polled::Pending }
+        if sibling { self.trade(node) } else { Polled::Pending }
     }
 
     /// Picks a future's grant up. `false`: a sibling took it meanwhile.
     #[inline]
     fn pick_up(&self, node: &Node) -> bool {
         if Fault::PickUpUnlocked.on() {
-            node.set_state(state::DONE, Ordering::Relaxed);
+            node.set_state(state::HELD, Ordering::Relaxed);
             return true;
         }
         self.section(|s| {
@@ -587,7 +622,7 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
             }
             // SAFETY: R1.
             unsafe { limbo::unlink(s.limbo, node) };
-            node.set_state(state::DONE, Ordering::Relaxed);
+            node.set_state(state::HELD, Ordering::Relaxed);
             true
         })
     }
@@ -605,7 +640,8 @@ pub(crate) enum Polled {
 /// How a conversion ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Conversion {
-    Done,
+    /// `true`: a grant is due.
+    Done(bool),
     /// It would wait for ever; the hold is as it was.
     Deadlock,
     /// The limit was over; the hold is as it was.
@@ -652,31 +688,37 @@ impl<R: Rules, B: Backend> Section<'_, R, B> {
     /// Gives a future's node, just linked, its waker. Returns
     /// [`has_sibling`](Self::has_sibling).
     #[inline(always)]
-    fn join(&self, node: &Node, waker: &mut Option<Waker>, parts: WakerParts) -> bool {
+    fn join(&self, node: &Node, waker: &mut Option<Waker>) -> bool {
         if let Some(waker) = waker.take() {
             // SAFETY: by the owner, under the inner lock under which it was
             // linked: nobody has looked at the node yet.
             unsafe { node.set_waker(waker) };
         }
-        self.has_sibling(parts)
+        self.has_sibling(node)
     }
 
-    /// Whether a grant to the task that `parts` wakes waits to be picked up.
+    /// Whether a grant to the task that waits in `node`, which is in line and
+    /// has its waker, waits to be picked up.
+    ///
+    /// What is compared is the wakers in the nodes, not the one that polls: a
+    /// trade hands the reference of one node's waker to the other.
     #[inline(always)]
-    fn has_sibling(&self, parts: WakerParts) -> bool {
-        // SAFETY: L1.
-        !self.limbo.is_null() && unsafe { limbo::find(*self.limbo, parts) }.is_some()
+    fn has_sibling(&self, node: &Node) -> bool {
+        // SAFETY: L1; in line, and given its waker (N3).
+        !self.limbo.is_null() && unsafe { limbo::find(*self.limbo, node.waker_parts()) }.is_some()
     }
 
     /// Looks whether a sibling, a future that the same task polls, has a grant
     /// that it has not picked up, for `node`, which is in line and was polled.
     ///
-    /// Then `node` holds afterwards (`DONE`) and the sibling stands in line;
+    /// Then `node` holds afterwards (`HELD`) and the sibling stands in line;
     /// or, where `node` could not enter even then, the sibling is evicted.
     /// Returns what a grant returns.
     #[cold]
-    fn pass_on(&mut self, node: &Node, parts: WakerParts, batch: &mut Batch<Waker>) -> bool {
-        if parts.is_noop() || Fault::NoPassOn.on() {
+    fn pass_on(&mut self, node: &Node, batch: &mut Batch<Waker>) -> bool {
+        // SAFETY: N3: in line, and given its waker.
+        let parts = unsafe { node.waker_parts() };
+        if parts.is_anonymous() || Fault::NoPassOn.on() {
             return false;
         }
         // SAFETY: L1.
@@ -736,7 +778,8 @@ impl<R: Rules, B: Backend> Section<'_, R, B> {
                 self.lock.line.append(G::<R>::LANES, other_lane, sibling);
             }
         }
-        node.set_state(state::DONE, Ordering::Relaxed);
+        // At once: granting may unwind.
+        node.set_state(state::HELD, Ordering::Relaxed);
         // The counts have changed, and somebody else may be first.
         engine::grant(self, 0, 0, batch)
     }
@@ -849,12 +892,12 @@ impl<R: Rules, B: Backend> Env for Section<'_, R, B> {
             if (*id).is_tracked() {
                 limbo::push(self.limbo, id);
             }
-            (*id).finish(state::GRANTED)
+            Node::finish(id, state::GRANTED)
         }
     }
 
     fn evicted(&mut self, id: Self::Id) -> Option<Waker> {
         // SAFETY: as `granted`.
-        unsafe { (*id).finish(state::EVICTED) }
+        unsafe { Node::finish(id, state::EVICTED) }
     }
 }

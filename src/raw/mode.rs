@@ -78,6 +78,14 @@ macro_rules! modes {
     };
 }
 
+/// The index of a mode, checked: `Mode` may be implemented by hand.
+#[inline(always)]
+pub(crate) fn index_of<M: Mode>(mode: M) -> u8 {
+    let index = mode.index();
+    assert!(index < M::COUNT && index < MAX_MODES, "Mode::index is not below Mode::COUNT");
+    index as u8
+}
+
 /// One value for each mode of an enum, for the constants of [`Rules`].
 ///
 /// ```

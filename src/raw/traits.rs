@@ -39,7 +39,9 @@ pub unsafe trait RawMutexAsync: lock_api::RawMutex {
         cx: &mut Context<'_>,
     ) -> Poll<Self::Guard>;
 
-    /// Takes the request back.
+    /// Takes the request back. It is called for every waiter in the end, also
+    /// for one that was never polled or has returned `Ready`: then it does
+    /// nothing.
     ///
     /// # Safety
     ///

@@ -114,7 +114,12 @@ impl Seat {
             node.set_state(state::DONE, Ordering::Relaxed);
             return Some(false);
         }
-        (raw.poll_slow(node, waker) == Polled::Holds).then_some(true)
+        if raw.poll_slow(node, waker) != Polled::Holds {
+            return None;
+        }
+        // The last act: from here on the units are the caller's.
+        node.set_state(state::DONE, Ordering::Relaxed);
+        Some(true)
     }
 
     /// Changes a hold's mode, or waits for it.
@@ -128,12 +133,12 @@ impl Seat {
         waker: &Waker,
     ) -> Polled {
         let node = &self.get_ref().0;
-        // Ordering: Relaxed, as in `poll`.
-        if node.state(Ordering::Relaxed) == state::INIT && raw.try_convert(node.request()) {
+        let polled = raw.poll_convert(node, waker);
+        if polled != Polled::Pending {
+            // The last act: from here on the hold is the caller's.
             node.set_state(state::DONE, Ordering::Relaxed);
-            return Polled::Holds;
         }
-        raw.poll_slow(node, waker)
+        polled
     }
 
     /// Takes the request back, wherever it is; nothing where it never began or

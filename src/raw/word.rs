@@ -130,7 +130,7 @@ impl<S: Shape> Geometry<S> {
 
     /// Fails to compile for rules that don't fit.
     pub(crate) const FITS: () = assert!(
-        Self::LAYOUT.fits,
+        Self::LAYOUT.fits && ModeOf::<S>::COUNT == ModeOf::<S>::ALL.len(),
         "the counts of these modes don't fit into the lock's word: lower Rules::LIMITS, \
          use fewer modes (at most 16) or fewer lanes, and give no mode the limit 0"
     );

@@ -5,7 +5,7 @@
 use core::fmt;
 use core::ptr;
 
-use super::inner::InnerLock;
+use super::inner::{InnerLock, abort};
 use crate::atomic::{AtomicPtr, Ordering, constructor};
 
 /// An inner lock that is the critical section of the chip or the application.
@@ -24,12 +24,42 @@ impl CriticalInner {
             Self { kept: AtomicPtr::new(ptr::null_mut()) }
         }
     }
+
+    /// Takes the word, inside a critical section. `None`: it is taken.
+    #[inline]
+    fn enter(&self) -> Option<Keep<'_>> {
+        // Ordering: Relaxed here and in the stores: the critical section
+        // publishes.
+        let kept = self.kept.load(Ordering::Relaxed);
+        if kept == TAKEN {
+            return None;
+        }
+        self.kept.store(TAKEN, Ordering::Relaxed);
+        Some(Keep { lock: self, kept: kept.cast_const() })
+    }
 }
+
+/// Writes the word back.
+struct Keep<'a> {
+    lock: &'a CriticalInner,
+    kept: *const (),
+}
+
+impl Drop for Keep<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // Ordering: Relaxed, as in `enter`.
+        self.lock.kept.store(self.kept.cast_mut(), Ordering::Relaxed);
+    }
+}
+
+/// What `kept` is while somebody is inside: critical sections nest, and a
+/// predicate that touched its own lock would find itself inside twice.
+const TAKEN: *mut () = ptr::without_provenance_mut(1);
 
 // SAFETY: `critical_section::with` excludes and publishes, and leaves when its
 // closure panics; `Keep` writes the word back in every way out. A nested call
-// of the same lock can't happen: a closure never leaves the lock's own few
-// functions and the user's predicate, which must not touch the lock.
+// finds the lock taken and ends the program.
 unsafe impl InnerLock for CriticalInner {
     #[cfg(not(all(test, portunus_loom)))]
     const INIT: Self = Self::new();
@@ -41,24 +71,15 @@ unsafe impl InnerLock for CriticalInner {
 
     #[inline]
     fn with<T>(&self, f: impl FnOnce(&mut *const ()) -> T) -> T {
-        struct Keep<'a>(&'a AtomicPtr<()>, *const ());
-        impl Drop for Keep<'_> {
-            #[inline]
-            fn drop(&mut self) {
-                // Ordering: Relaxed, the critical section publishes.
-                self.0.store(self.1.cast_mut(), Ordering::Relaxed);
-            }
-        }
-        critical_section::with(|_| {
-            // Ordering: Relaxed, as the store.
-            let kept = self.kept.load(Ordering::Relaxed).cast_const();
-            let mut keep = Keep(&self.kept, kept);
-            f(&mut keep.1)
+        critical_section::with(|_| match self.enter() {
+            Some(mut keep) => f(&mut keep.kept),
+            // To unwind here would free a waiter that is in line.
+            None => abort("a rule's predicate used the lock that was asking it"),
         })
     }
 
     fn try_with<T>(&self, f: impl FnOnce(&mut *const ()) -> T) -> Option<T> {
-        Some(self.with(f))
+        critical_section::with(|_| self.enter().map(|mut keep| f(&mut keep.kept)))
     }
 
     #[inline]

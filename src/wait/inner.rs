@@ -23,10 +23,12 @@ use crate::atomic::{AtomicPtr, Ordering, constructor};
 ///
 /// # Safety
 ///
-/// While `with` runs its closure, no other closure of the same lock runs, and
-/// what one closure wrote, the next one sees; also when a closure panics.
-/// The word that a closure leaves is the one that the next one finds.
-pub unsafe trait InnerLock {
+/// While `with` runs its closure, no other closure of the same lock runs, in
+/// no thread and no handler, nor nested in the same one; and what one closure
+/// wrote, the next one sees; also when a closure panics. The word that a
+/// closure leaves is the one that the next one finds. `with` always runs its
+/// closure, and unwinds only if that does: those who leave a line rely on it.
+pub unsafe trait InnerLock: Send + Sync {
     /// Open, keeping null.
     #[cfg(not(all(test, portunus_loom)))]
     #[doc(hidden)]
@@ -45,6 +47,32 @@ pub unsafe trait InnerLock {
 
     /// Whether the word is null, without waiting. Only a hint.
     fn is_clear(&self) -> bool;
+}
+
+/// Runs `f`; should that panic, the program ends.
+pub(super) fn or_abort<T>(f: impl FnOnce() -> T) -> T {
+    let bomb = Abort("an inner lock can't unwind: its caller may be leaving a line");
+    let result = f();
+    core::mem::forget(bomb);
+    result
+}
+
+/// Ends the program.
+#[cfg(feature = "critical-section")]
+#[cold]
+pub(super) fn abort(why: &'static str) -> ! {
+    let _bomb = Abort(why);
+    panic!("{why}");
+}
+
+/// Panics when dropped: while another panic is on its way, that ends the
+/// program.
+struct Abort(&'static str);
+
+impl Drop for Abort {
+    fn drop(&mut self) {
+        panic!("{}", self.0);
+    }
 }
 
 /// How often a taken lock is looked at before relaxing. A model has no moment
@@ -111,7 +139,8 @@ impl<R: RelaxStrategy> SpinInner<R> {
                     looks += 1;
                     core::hint::spin_loop();
                 } else {
-                    R::relax();
+                    // A waiter that leaves must not unwind on its way in.
+                    or_abort(R::relax);
                 }
             }
             if let Some(open) = self.take() {
@@ -193,7 +222,7 @@ impl<M: lock_api::RawMutex> RawMutexInner<M> {
                 if let Some(guard) = self.1.take() {
                     // SAFETY: the state comes from the acquisition that this
                     // ends.
-                    unsafe { self.0.mutex.unlock(guard) };
+                    or_abort(|| unsafe { self.0.mutex.unlock(guard) });
                 }
             }
         }
@@ -203,8 +232,9 @@ impl<M: lock_api::RawMutex> RawMutexInner<M> {
 }
 
 // SAFETY: the mutex excludes and publishes, by its own contract; `Unlock`
-// ends it with what was kept, in every way out of the closure.
-unsafe impl<M: lock_api::RawMutex> InnerLock for RawMutexInner<M> {
+// ends it with what was kept, in every way out of the closure; a mutex that
+// unwinds ends the program.
+unsafe impl<M: lock_api::RawMutex + Send + Sync> InnerLock for RawMutexInner<M> {
     #[cfg(not(all(test, portunus_loom)))]
     const INIT: Self = Self { mutex: M::INIT, kept: PlainCell::new(ptr::null()) };
 
@@ -214,11 +244,11 @@ unsafe impl<M: lock_api::RawMutex> InnerLock for RawMutexInner<M> {
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut *const ()) -> T) -> T {
-        self.run(self.mutex.lock(), f)
+        self.run(or_abort(|| self.mutex.lock()), f)
     }
 
     fn try_with<T>(&self, f: impl FnOnce(&mut *const ()) -> T) -> Option<T> {
-        self.mutex.try_lock().map(|guard| self.run(guard, f))
+        or_abort(|| self.mutex.try_lock()).map(|guard| self.run(guard, f))
     }
 
     fn is_clear(&self) -> bool {

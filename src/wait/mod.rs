@@ -34,7 +34,8 @@ pub trait Turn {
     fn place(&self) -> Place;
 
     /// Tells that the caller goes to sleep and that `waker` must be called
-    /// when the waiting is over. `false`: it is over already.
+    /// when the waiting is over. `false`: it is over already. The first
+    /// announcement stands: another one changes nothing.
     fn announce(&self, waker: Waker) -> bool;
 }
 

@@ -12,6 +12,7 @@
 //! | … with `PARKED` | as above | its thread sleeps, or is about to: the waker must be called |
 //! | `GRANTED` | whoever has the inner lock; a blocked thread by itself | holds its units. Tracked: on the list of grants not yet picked up. Untracked: may be gone at once |
 //! | `EVICTED` | its owner, under the inner lock | out of the line without units; the owner owes a grant to those behind it |
+//! | `HELD` | its owner | holds its units, in no list, and has not reported them yet |
 //! | `DONE` | nobody | out of the line for ever |
 //!
 //! # Invariants
@@ -47,6 +48,7 @@ pub(crate) mod state {
     pub(crate) const PARKED_BIT: u8 = 4;
     pub(crate) const GRANTED: u8 = 8;
     pub(crate) const EVICTED: u8 = 9;
+    pub(crate) const HELD: u8 = 10;
 
     /// In line.
     #[inline]
@@ -104,10 +106,11 @@ impl WakerParts {
         ptr::eq(self.data, other.data) && ptr::eq(self.vtable, other.vtable)
     }
 
-    /// Whether it wakes nobody: then it says nothing about whose it is.
+    /// Whether it has no data, as those that wake nobody: then it says nothing
+    /// about whose it is.
     #[inline]
-    pub(crate) fn is_noop(self) -> bool {
-        ptr::eq(self.vtable, Waker::noop().vtable())
+    pub(crate) fn is_anonymous(self) -> bool {
+        self.data.is_null()
     }
 
     /// # Safety
@@ -235,18 +238,22 @@ impl Node {
     ///
     /// Under the inner lock, on a node that was in line and has been unlinked.
     #[inline(always)]
-    pub(crate) unsafe fn finish(&self, mark: u8) -> Option<Waker> {
-        if self.is_tracked() {
-            let parts = self.waker.get();
-            // Ordering: Release, pairs with the owner's Acquire load: the
-            // owner then sees what holders before it wrote.
-            self.state.store(mark, mark_order());
-            // SAFETY: N3: queued and tracked means initialised; the mark just
-            // set lets nobody take it again.
-            return Some(unsafe { parts.assume_init().into_waker() });
+    pub(crate) unsafe fn finish(this: *const Self, mark: u8) -> Option<Waker> {
+        // By its address, and not as a reference: that would have to stay
+        // valid until this returns.
+        // SAFETY: N1: alive until the mark is stored.
+        unsafe {
+            if (*this).is_tracked() {
+                let parts = (*this).waker.get();
+                // Ordering: Release, pairs with the owner's Acquire load: the
+                // owner then sees what holders before it wrote.
+                (*this).state.store(mark, mark_order());
+                // N3: queued and tracked means initialised; the mark just set
+                // lets nobody take it again.
+                return Some(parts.assume_init().into_waker());
+            }
+            Self::finish_thread(this, mark)
         }
-        // SAFETY: by this function's contract.
-        unsafe { self.finish_thread(mark) }
     }
 
     /// [`finish`](Self::finish) for a blocked thread.
@@ -254,30 +261,46 @@ impl Node {
     /// # Safety
     ///
     /// As there, on an untracked node.
-    unsafe fn finish_thread(&self, mark: u8) -> Option<Waker> {
-        // Ordering: Acquire, pairs with the Release of `announce`: with
-        // PARKED seen, the waker is seen too.
-        let mut seen = self.state.load(Ordering::Acquire);
-        while seen & state::PARKED_BIT == 0 {
-            // Ordering: Release as in `finish`; Acquire on failure as the load.
-            match self.state.compare_exchange_weak(seen, mark, mark_order(), Ordering::Acquire) {
-                Ok(_) => return None,
-                Err(now) => seen = now,
+    unsafe fn finish_thread(this: *const Self, mark: u8) -> Option<Waker> {
+        // SAFETY: as `finish`.
+        unsafe {
+            // Ordering: Acquire, pairs with the Release of `announce`: with
+            // PARKED seen, the waker is seen too.
+            let mut seen = (*this).state.load(Ordering::Acquire);
+            while seen & state::PARKED_BIT == 0 {
+                // Ordering: Release as in `finish`; Acquire on failure as the
+                // load.
+                match (*this).state.compare_exchange_weak(
+                    seen,
+                    mark,
+                    mark_order(),
+                    Ordering::Acquire,
+                ) {
+                    Ok(_) => return None,
+                    Err(now) => seen = now,
+                }
             }
+            // The waker is read before the mark: after it the node may be gone.
+            let parts = (*this).waker.get();
+            // Ordering: Release, as in `finish`.
+            (*this).state.store(mark, mark_order());
+            // N3: PARKED means initialised, and its thread does not take back
+            // what it announced.
+            Some(parts.assume_init().into_waker())
         }
-        // The waker is read before the mark: after it the node may be gone.
-        let parts = self.waker.get();
-        // Ordering: Release, as in `finish`.
-        self.state.store(mark, mark_order());
-        // SAFETY: N3: PARKED means initialised, and its thread does not take
-        // back what it announced.
-        Some(unsafe { parts.assume_init().into_waker() })
     }
 
     /// A blocked thread tells that it is about to sleep, and who wakes it.
     /// `false`: it no longer waits, and the waker was not taken.
+    ///
+    /// The first announcement stands: a second one changes nothing.
     pub(crate) fn announce(&self, waker: Waker) -> bool {
-        debug_assert!(!self.is_tracked());
+        // Ordering: Relaxed: only we set PARKED, and anything else is decided
+        // by the exchange.
+        let seen = self.state.load(Ordering::Relaxed);
+        if !state::is_waiting(seen) || seen & state::PARKED_BIT != 0 {
+            return state::is_waiting(seen);
+        }
         // N4: untracked and not PARKED: only the owner looks at the field.
         self.waker.set(MaybeUninit::new(WakerParts::from_waker(waker)));
         // Ordering: Relaxed, the exchange decides.

@@ -74,6 +74,11 @@ fn this_thread() -> Waker {
 /// schedules longer; [`SpinInner`] has a model of its own.
 struct Inner(loom::sync::Mutex<*const ()>);
 
+// SAFETY: the word is touched inside the mutex only.
+unsafe impl Send for Inner {}
+// SAFETY: as above.
+unsafe impl Sync for Inner {}
+
 // SAFETY: the mutex excludes, publishes, and keeps the word.
 unsafe impl InnerLock for Inner {
     fn init() -> Self {
@@ -162,6 +167,18 @@ impl<R: Rules> Shop<R> {
         let lined = self.acquire(request);
         f(self);
         self.lock.release(request, lined);
+    }
+
+    /// Converts, and grants what is due after it.
+    fn convert(&self, request: Request, limit: &impl Limit) -> Conversion {
+        let converted = std::cell::Cell::new(false);
+        let ended = self.lock.convert(request, limit, &converted);
+        assert_eq!(converted.get(), matches!(ended, Conversion::Done(_)));
+        if let Conversion::Done(true) = ended {
+            self.lock.grant_now();
+            return Conversion::Done(false);
+        }
+        ended
     }
 
     /// Nobody inside, nobody in line, nothing left behind. It looks, and
@@ -540,11 +557,11 @@ fn upgrade_against_reader_and_writer() {
         let lined = shop.acquire(UPGRADABLE);
         let seen = shop.read();
         let up = convert(SharedMode::Upgradable, SharedMode::Write);
-        assert_eq!(shop.lock.convert(up, &Forever), Conversion::Done);
+        assert_eq!(shop.convert(up, &Forever), Conversion::Done(false));
         assert_eq!(shop.read(), seen, "somebody wrote during an upgrade");
         shop.write();
         let down = convert(SharedMode::Write, SharedMode::Read);
-        assert!(shop.lock.try_convert(down));
+        assert_eq!(shop.convert(down, &Now), Conversion::Done(false));
         shop.read();
         shop.lock.release(READ, lined);
         join(Vec::from([reader, writer]));
@@ -560,8 +577,8 @@ fn two_readers_upgrade() {
         let party = move |shop: &Shop<Shared<Fair>>| {
             let lined = shop.acquire(READ);
             shop.read();
-            match shop.lock.convert(up, &Forever) {
-                Conversion::Done => {
+            match shop.convert(up, &Forever) {
+                Conversion::Done(_) => {
                     shop.write();
                     shop.lock.release(WRITE, lined);
                 }
@@ -597,8 +614,8 @@ fn cancel_of_a_conversion() {
             });
         });
         let up = convert(SharedMode::Upgradable, SharedMode::Write);
-        let mode = match shop.lock.convert(up, &Now) {
-            Conversion::Done => {
+        let mode = match shop.convert(up, &Now) {
+            Conversion::Done(_) => {
                 shop.write();
                 WRITE
             }
@@ -624,7 +641,8 @@ fn a_downgrade_lets_in() {
             });
         });
         shop.write();
-        assert!(shop.lock.try_convert(convert(SharedMode::Write, SharedMode::Read)));
+        let down = convert(SharedMode::Write, SharedMode::Read);
+        assert_eq!(shop.convert(down, &Now), Conversion::Done(false));
         // The reader enters beside us.
         join(Vec::from([reader]));
         shop.read();
