@@ -48,9 +48,15 @@ fn unsafe_code_stands_where_the_crate_says() {
             None => format!("`{name}`"),
         };
         if allowed {
-            assert!(root.contains(&entry), "{name} allows unsafe code, and lib.rs does not list it");
+            assert!(
+                root.contains(&entry),
+                "{name} allows unsafe code, and lib.rs does not list it"
+            );
         } else {
-            assert!(name.starts_with("future/") || !root.contains(&entry), "{name} needs no listing");
+            assert!(
+                name.starts_with("future/") || !root.contains(&entry),
+                "{name} needs no listing"
+            );
         }
     }
 }

@@ -556,13 +556,20 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
     }
 
     /// Takes over the grant of a sibling that was seen in limbo, if `node`
-    /// still waits and it is still there.
+    /// still waits and it is still there. Of several that keep it out, each is
+    /// evicted, until one can be traded with or none is left.
     #[cold]
     fn trade(&self, node: &Node) -> Polled {
-        self.settle(|s, batch| {
-            // Ordering: Acquire, pairs with the mark's Release (O3).
-            state::is_waiting(node.state(Ordering::Acquire)) && s.pass_on(node, batch)
-        });
+        let mut sibling = true;
+        while sibling {
+            self.settle(|s, batch| {
+                // Ordering: Acquire, pairs with the mark's Release (O3).
+                let waits = || state::is_waiting(node.state(Ordering::Acquire));
+                let more = waits() && s.pass_on(node, batch);
+                sibling = waits() && s.has_sibling(node) && !Fault::NoEviction.on();
+                more
+            });
+        }
         // Ordering: Relaxed, `HELD` is set by ourselves, under the inner lock.
         if node.state(Ordering::Relaxed) == state::HELD {
             return Polled::Holds;
@@ -704,8 +711,13 @@ impl<R: Rules, B: Backend> Section<'_, R, B> {
     /// trade hands the reference of one node's waker to the other.
     #[inline(always)]
     fn has_sibling(&self, node: &Node) -> bool {
-        // SAFETY: L1; in line, and given its waker (N3).
-        !self.limbo.is_null() && unsafe { limbo::find(*self.limbo, node.waker_parts()) }.is_some()
+        if self.limbo.is_null() || Fault::NoPassOn.on() {
+            return false;
+        }
+        // SAFETY: N3: in line, and given its waker.
+        let parts = unsafe { node.waker_parts() };
+        // SAFETY: L1.
+        !parts.is_anonymous() && unsafe { limbo::find(*self.limbo, parts) }.is_some()
     }
 
     /// Looks whether a sibling, a future that the same task polls, has a grant
@@ -718,9 +730,6 @@ impl<R: Rules, B: Backend> Section<'_, R, B> {
     fn pass_on(&mut self, node: &Node, batch: &mut Batch<Waker>) -> bool {
         // SAFETY: N3: in line, and given its waker.
         let parts = unsafe { node.waker_parts() };
-        if parts.is_anonymous() || Fault::NoPassOn.on() {
-            return false;
-        }
         // SAFETY: L1.
         let Some(sibling) = (unsafe { limbo::find(*self.limbo, parts) }) else { return false };
         // SAFETY: R1, N1: pinned while it is in limbo.

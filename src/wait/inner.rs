@@ -58,11 +58,10 @@ pub(super) fn or_abort<T>(f: impl FnOnce() -> T) -> T {
 }
 
 /// Ends the program.
-#[cfg(feature = "critical-section")]
 #[cold]
-pub(super) fn abort(why: &'static str) -> ! {
-    let _bomb = Abort(why);
-    panic!("{why}");
+#[allow(dead_code, reason = "of the critical section's")]
+pub(super) fn abort<T>(why: &'static str) -> T {
+    or_abort(|| panic!("{why}"))
 }
 
 /// Panics when dropped: while another panic is on its way, that ends the
