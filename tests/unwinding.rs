@@ -2,7 +2,7 @@
 //! leaves everybody with what they hold, and nobody with what they don't.
 
 #![cfg(all(feature = "std", feature = "async"))]
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -18,7 +18,9 @@ mod model;
 use model as imp;
 
 pub(crate) use core::sync::atomic::Ordering;
-pub(crate) use imp::{AtomicPtr, AtomicU8, AtomicUsize, Cell, Fault, constructor, init};
+pub(crate) use imp::{AtomicPtr, AtomicU8, AtomicUsize, Cell, Fault, constructor, init, reached};
+#[cfg(all(test, portunus_loom))]
+pub(crate) use model::was_reached;
 
 use core::fmt::Debug;
 use core::ops::{Add, BitAnd, BitOr, Not, Shl, Shr, Sub};

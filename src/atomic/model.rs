@@ -37,6 +37,19 @@ impl<T> Cell<T> {
     }
 }
 
+/// The states of nodes that were reached in this process, a bit for each.
+static REACHED: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new(0);
+
+/// Notes that a node has reached `state`.
+pub(crate) fn reached(state: u8) {
+    REACHED.fetch_or(1 << state, Ordering::SeqCst);
+}
+
+/// Whether a node has reached `state`.
+pub(crate) fn was_reached(state: u8) -> bool {
+    REACHED.load(Ordering::SeqCst) & 1 << state != 0
+}
+
 /// One way to get the engine wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -81,6 +94,9 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
+    /// How many there are.
+    pub(crate) const COUNT: usize = Self::EvictedForgetsBaton as usize + 1;
+
     pub(crate) fn on(self) -> bool {
         static NAME: std::sync::OnceLock<Option<std::string::String>> = std::sync::OnceLock::new();
         NAME.get_or_init(|| std::env::var("PORTUNUS_FAULT").ok())

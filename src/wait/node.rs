@@ -36,7 +36,7 @@ use core::mem::MaybeUninit;
 use core::ptr;
 use core::task::{RawWakerVTable, Waker};
 
-use crate::atomic::{AtomicU8, Cell, Fault, Ordering};
+use crate::atomic::{AtomicU8, Cell, Fault, Ordering, reached};
 
 /// The states of a node.
 pub(crate) mod state {
@@ -189,6 +189,7 @@ impl Node {
     /// tracked node, can be setting now.
     #[inline]
     pub(crate) fn set_state(&self, state: u8, order: Ordering) {
+        reached(state);
         self.state.store(state, order);
     }
 
@@ -221,6 +222,7 @@ impl Node {
     /// Tells a waiter that it is the first of its lane.
     #[inline]
     pub(crate) fn set_front(&self) {
+        reached(state::FRONT);
         if self.is_tracked() {
             // Ordering: a hint; what counts is read under the inner lock.
             self.state.store(state::FRONT, Ordering::Relaxed);
@@ -241,6 +243,7 @@ impl Node {
     pub(crate) unsafe fn finish(this: *const Self, mark: u8) -> Option<Waker> {
         // By its address, and not as a reference: that would have to stay
         // valid until this returns.
+        reached(mark);
         // SAFETY: N1: alive until the mark is stored.
         unsafe {
             if (*this).is_tracked() {
@@ -316,7 +319,10 @@ impl Node {
                 Ordering::Release,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return true,
+                Ok(_) => {
+                    reached(seen | state::PARKED_BIT);
+                    return true;
+                }
                 Err(now) => seen = now,
             }
         }

@@ -25,10 +25,13 @@ pub(crate) fn name(kind: &str, parties: usize) -> String {
     format!("tasks/{kind}/{parties}")
 }
 
+/// Makes the rows of one table.
+type Rows = fn(Setting) -> Vec<Row>;
+
 pub(crate) fn run(bench: &mut Bench) {
     let effort = bench.effort();
     let rounds = effort.pick(21, 5, 1);
-    let kinds: [(&str, fn(Setting) -> Vec<Row>); 3] =
+    let kinds: [(&str, Rows); 3] =
         [("mutex", mutex), ("semaphore", semaphore), ("rwlock", rwlock)];
     for (kind, rows) in kinds {
         for parties in PARTIES {

@@ -68,7 +68,7 @@ fn table(bench: &mut Bench, name: String, length: usize, rows: &[Sampler]) {
     let actual = effort.parties(length, 40);
     let rounds = match length {
         ..=1_000 => effort.pick(101, 15, 1),
-        ..=10_000 => effort.pick(31, 7, 1),
+        1_001..=10_000 => effort.pick(31, 7, 1),
         _ => effort.pick(11, 3, 1),
     };
     bench.table(name, Unit::Nanoseconds, MAITAKE, rounds, || {

@@ -875,6 +875,21 @@ fn a_panicking_predicate() {
 
 // === the models can see ===
 
+/// Every state of a node's table comes up in these models.
+#[test]
+fn every_state_is_reached() {
+    use crate::atomic::was_reached;
+    use crate::wait::node::state;
+
+    three_threads_exclude();
+    eviction();
+    let parked = [state::QUEUED | state::PARKED_BIT, state::FRONT | state::PARKED_BIT];
+    let plain = [state::QUEUED, state::FRONT, state::GRANTED, state::EVICTED, state::HELD];
+    for state in plain.into_iter().chain(parked).chain([state::INIT, state::DONE]) {
+        assert!(was_reached(state), "no model reaches the state {state}");
+    }
+}
+
 /// Each fault, and the model that must fail with it.
 const SEEN: &[(&str, &str)] = &[
     ("ReleaseRelaxed", "two_threads_twice"),
@@ -903,6 +918,8 @@ fn every_fault_is_seen() {
     if std::env::var_os("PORTUNUS_FAULT").is_some() {
         return;
     }
+    // Each fault of the list has its model.
+    assert_eq!(SEEN.len(), crate::atomic::Fault::COUNT, "a fault has no model");
     let this = std::env::current_exe().expect("a test has a path");
     for (fault, model) in SEEN {
         let path = std::format!("raw::tests::models::{model}");
