@@ -70,6 +70,21 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
         let parts = self.try_acquire(mode).map(Hold::into_parts)?;
         Some(OwnedHold::new(Arc::clone(self), parts))
     }
+
+    /// As [`acquire_many`](Self::acquire_many), with a hold that keeps the lock
+    /// alive.
+    ///
+    /// # Errors
+    ///
+    /// [`TooMany`] when not even an empty lock would admit so many.
+    pub fn acquire_many_owned(
+        self: &Arc<Self>,
+        mode: R::Mode,
+        weight: u32,
+    ) -> Result<OwnedHold<R, B>, TooMany> {
+        let parts = self.acquire_many(mode, weight)?.into_parts();
+        Ok(OwnedHold::new(Arc::clone(self), parts))
+    }
 }
 
 /// Permits that keep their semaphore alive, and so may outlive every borrow.
@@ -131,6 +146,19 @@ impl<B: Backend> Semaphore<B> {
     /// semaphore alive.
     pub fn try_acquire_owned(self: &Arc<Self>) -> Option<OwnedPermit<B>> {
         self.try_acquire().map(|permit| self.own(permit))
+    }
+
+    /// As [`try_acquire_many`](Self::try_acquire_many), with permits that keep
+    /// the semaphore alive.
+    ///
+    /// # Errors
+    ///
+    /// [`TooMany`] when there are fewer permits in all.
+    pub fn try_acquire_many_owned(
+        self: &Arc<Self>,
+        count: u32,
+    ) -> Result<Option<OwnedPermit<B>>, TooMany> {
+        Ok(self.try_acquire_many(count)?.map(|permit| self.own(permit)))
     }
 
     fn own(self: &Arc<Self>, permit: Permit<'_, B>) -> OwnedPermit<B> {

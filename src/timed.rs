@@ -25,16 +25,53 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// A zero timeout asks once, and does not overtake.
     #[doc(alias = "lock_timeout")]
     pub fn acquire_for(&self, mode: R::Mode, timeout: Duration) -> Option<Hold<'_, R, B>> {
-        self.acquire_limited(mode, Until::after(timeout))
+        self.acquire_limited(mode, 1, Until::after(timeout))
     }
 
     /// Enters in `mode`, waiting in line no longer than until `deadline`.
     pub fn acquire_until(&self, mode: R::Mode, deadline: Instant) -> Option<Hold<'_, R, B>> {
-        self.acquire_limited(mode, Until::at(deadline))
+        self.acquire_limited(mode, 1, Until::at(deadline))
     }
 
-    fn acquire_limited(&self, mode: R::Mode, limit: Until) -> Option<Hold<'_, R, B>> {
-        self.raw().acquire(request(mode, 1), &limit).map(|lined| self.hold(mode, 1, lined))
+    /// Enters with `weight` units of `mode`, waiting in line no longer than
+    /// `timeout`. See [`acquire_many`](Self::acquire_many).
+    ///
+    /// # Errors
+    ///
+    /// [`TooMany`] when not even an empty lock would admit so many.
+    pub fn acquire_many_for(
+        &self,
+        mode: R::Mode,
+        weight: u32,
+        timeout: Duration,
+    ) -> Result<Option<Hold<'_, R, B>>, TooMany> {
+        self.check_weight(mode, weight)?;
+        Ok(self.acquire_limited(mode, weight, Until::after(timeout)))
+    }
+
+    /// Enters with `weight` units of `mode`, waiting in line no longer than
+    /// until `deadline`. See [`acquire_many`](Self::acquire_many).
+    ///
+    /// # Errors
+    ///
+    /// [`TooMany`] when not even an empty lock would admit so many.
+    pub fn acquire_many_until(
+        &self,
+        mode: R::Mode,
+        weight: u32,
+        deadline: Instant,
+    ) -> Result<Option<Hold<'_, R, B>>, TooMany> {
+        self.check_weight(mode, weight)?;
+        Ok(self.acquire_limited(mode, weight, Until::at(deadline)))
+    }
+
+    fn acquire_limited(&self, mode: R::Mode, weight: u32, limit: Until) -> Option<Hold<'_, R, B>> {
+        if weight == 0 {
+            return Some(self.hold(mode, 0, false));
+        }
+        self.raw()
+            .acquire(request(mode, weight), &limit)
+            .map(|lined| self.hold(mode, weight, lined))
     }
 }
 
@@ -80,13 +117,27 @@ impl<B: Backend> Semaphore<B> {
         timeout: Duration,
     ) -> Result<Option<Permit<'_, B>>, TooMany> {
         self.check(count)?;
-        if count == 0 {
-            return Ok(Some(self.permit(0, false)));
-        }
         Ok(self.acquire_limited(count, Until::after(timeout)))
     }
 
+    /// Takes `count` permits, waiting in line no longer than until `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// [`TooMany`] when there are fewer permits in all.
+    pub fn acquire_many_until(
+        &self,
+        count: u32,
+        deadline: Instant,
+    ) -> Result<Option<Permit<'_, B>>, TooMany> {
+        self.check(count)?;
+        Ok(self.acquire_limited(count, Until::at(deadline)))
+    }
+
     fn acquire_limited(&self, count: u32, limit: Until) -> Option<Permit<'_, B>> {
+        if count == 0 {
+            return Some(self.permit(0, false));
+        }
         self.raw().acquire(semaphore::request(count), &limit).map(|lined| self.permit(count, lined))
     }
 }

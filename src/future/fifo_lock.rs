@@ -87,6 +87,11 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     ///
     /// As [`acquire_async`](Self::acquire_async).
     ///
+    /// # Panics
+    ///
+    /// The weight is judged at once, on an empty lock: a rule that panics there
+    /// does so here, and not in the first poll.
+    ///
     /// # Errors
     ///
     /// [`TooMany`](crate::TooMany) when not even an empty lock would admit so

@@ -1,0 +1,71 @@
+//! Makes tests of functions that are generic over a face or a backend.
+
+/// A module for each type, in it a test for each function.
+macro_rules! instantiate {
+    (@module $module:ident, $type:ty, [$($test:ident),* $(,)?]) => {
+        mod $module {
+            $(
+                #[test]
+                fn $test() {
+                    super::$test::<$type>();
+                }
+            )*
+        }
+    };
+    ({ $($module:ident: $type:ty),+ $(,)? } $tests:tt) => {
+        $(instantiate!(@module $module, $type, $tests);)+
+    };
+}
+
+/// On every face; those of `cancelling` only where a queued request can be
+/// taken back.
+macro_rules! on_faces {
+    (all: [$($all:ident),* $(,)?], cancelling: [$($cancelling:ident),* $(,)?] $(,)?) => {
+        instantiate!({
+            threads_on_sync: crate::faces::Blocking<portunus::sync::Threads>,
+            threads_on_spin: crate::faces::Blocking<crate::faces::YieldingSpin>,
+            threads_on_critical: crate::faces::Blocking<crate::faces::YieldingCritical>,
+        } [$($all),*]);
+        instantiate!({
+            timed_threads_on_sync: crate::faces::Timed<portunus::sync::Threads>,
+            timed_threads_on_spin: crate::faces::Timed<crate::faces::YieldingSpin>,
+            timed_threads_on_critical: crate::faces::Timed<crate::faces::YieldingCritical>,
+            tokio_current_thread:
+                crate::faces::Tasks<crate::executor::TokioCurrent, portunus::sync::Threads>,
+            tokio_multi_thread:
+                crate::faces::Tasks<crate::executor::TokioMulti, portunus::sync::Threads>,
+            smol: crate::faces::Tasks<crate::executor::Smol, portunus::sync::Threads>,
+            queue_on_sync: crate::faces::Tasks<crate::executor::RunQueue, portunus::sync::Threads>,
+            queue_on_spin: crate::faces::Tasks<crate::executor::RunQueue, portunus::spin::Spinning>,
+            queue_on_critical:
+                crate::faces::Tasks<crate::executor::RunQueue, portunus::critical::Critical>,
+            mixed_on_sync: crate::faces::Mixed<crate::executor::Smol, portunus::sync::Threads>,
+            mixed_on_critical:
+                crate::faces::Mixed<crate::executor::RunQueue, crate::faces::YieldingCritical>,
+        } [$($all,)* $($cancelling),*]);
+    };
+}
+
+/// On every backend, where futures are polled by hand or threads wait without
+/// a driver.
+macro_rules! on_backends {
+    ($($test:ident),+ $(,)?) => {
+        instantiate!({
+            on_sync: portunus::sync::Threads,
+            on_spin: crate::faces::YieldingSpin,
+            on_critical: crate::faces::YieldingCritical,
+        } [$($test),+]);
+    };
+}
+
+/// On every executor.
+macro_rules! on_executors {
+    ($($test:ident),+ $(,)?) => {
+        instantiate!({
+            tokio_current_thread: crate::executor::TokioCurrent,
+            tokio_multi_thread: crate::executor::TokioMulti,
+            smol: crate::executor::Smol,
+            queue: crate::executor::RunQueue,
+        } [$($test),+]);
+    };
+}

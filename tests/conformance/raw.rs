@@ -1,0 +1,20 @@
+//! The raw locks under `lock_api`'s, for the counts that only they tell.
+
+#![allow(unsafe_code)]
+
+use portunus::rules::Preference;
+use portunus::{Backend, RawMutex, RawRwLock};
+
+/// The raw lock of a mutex.
+pub(crate) fn mutex<B: Backend, T>(mutex: &lock_api::Mutex<RawMutex<B>, T>) -> &RawMutex<B> {
+    // SAFETY: only counts are read from it; nothing is locked or unlocked.
+    unsafe { mutex.raw() }
+}
+
+/// The raw lock of a readers-writer lock.
+pub(crate) fn rwlock<P: Preference, B: Backend, T>(
+    rwlock: &lock_api::RwLock<RawRwLock<P, B>, T>,
+) -> &RawRwLock<P, B> {
+    // SAFETY: as above.
+    unsafe { rwlock.raw() }
+}

@@ -1,0 +1,202 @@
+//! The locks that a [script](crate::script) can be played on.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use portunus::prelude::*;
+use portunus::rules::{Preference, SharedMode};
+use portunus::{Backend, FifoLock, Mode, RawMutex, RawRwLock, Rules, Semaphore};
+
+use crate::raw;
+use crate::script::{Outcome, Party};
+
+/// A visit of a task: it enters, stays, leaves.
+pub(crate) type Visit<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+
+/// A lock, as the driver sees it.
+pub(crate) trait Subject: Send + Sync + 'static {
+    /// What a party asks for.
+    type Ask: Copy + Debug + Send + 'static;
+
+    /// Which count it goes to.
+    fn kind(ask: Self::Ask) -> usize;
+
+    /// How much of it.
+    fn units(_: Self::Ask) -> usize {
+        1
+    }
+
+    /// Enters, blocking, and stays.
+    fn visit(&self, ask: Self::Ask, party: &Party) -> Outcome;
+
+    /// The same, waiting no longer than that: then it is cancelled.
+    fn visit_for(&self, ask: Self::Ask, limit: Duration, party: &Party) -> Outcome;
+
+    /// The same for a task.
+    fn visit_async<'a>(&'a self, ask: Self::Ask, party: &'a Party) -> Visit<'a>;
+
+    /// How many units of this kind are held.
+    fn held(&self, ask: Self::Ask) -> usize;
+
+    /// How many wait.
+    fn in_line(&self) -> usize;
+}
+
+impl<R: Rules + Send + Sync + 'static, B: Backend> Subject for FifoLock<R, B> {
+    type Ask = R::Mode;
+
+    fn kind(mode: R::Mode) -> usize {
+        Mode::index(mode)
+    }
+
+    fn visit(&self, mode: R::Mode, party: &Party) -> Outcome {
+        party.stay(self.acquire(mode))
+    }
+
+    fn visit_for(&self, mode: R::Mode, limit: Duration, party: &Party) -> Outcome {
+        match self.acquire_for(mode, limit) {
+            Some(hold) => party.stay(hold),
+            None => Outcome::Cancelled,
+        }
+    }
+
+    fn visit_async<'a>(&'a self, mode: R::Mode, party: &'a Party) -> Visit<'a> {
+        Box::pin(async move { party.stay_async(self.acquire_async(mode).await).await })
+    }
+
+    fn held(&self, mode: R::Mode) -> usize {
+        self.holders(mode)
+    }
+
+    fn in_line(&self) -> usize {
+        self.waiting()
+    }
+}
+
+/// A mutex over a number.
+pub(crate) type Mutex<B> = lock_api::Mutex<RawMutex<B>, u64>;
+
+impl<B: Backend> Subject for Mutex<B> {
+    type Ask = ();
+
+    fn kind((): ()) -> usize {
+        0
+    }
+
+    fn visit(&self, (): (), party: &Party) -> Outcome {
+        party.stay(self.lock())
+    }
+
+    fn visit_for(&self, (): (), limit: Duration, party: &Party) -> Outcome {
+        match self.try_lock_for(limit) {
+            Some(guard) => party.stay(guard),
+            None => Outcome::Cancelled,
+        }
+    }
+
+    fn visit_async<'a>(&'a self, (): (), party: &'a Party) -> Visit<'a> {
+        Box::pin(async move { party.stay_async(self.lock_async().await).await })
+    }
+
+    fn held(&self, (): ()) -> usize {
+        usize::from(self.is_locked())
+    }
+
+    fn in_line(&self) -> usize {
+        raw::mutex(self).waiting()
+    }
+}
+
+/// A readers-writer lock over a number.
+pub(crate) type RwLock<P, B> = lock_api::RwLock<RawRwLock<P, B>, u64>;
+
+/// What is asked of a readers-writer lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Want {
+    Read,
+    Write,
+}
+
+impl<P: Preference, B: Backend> Subject for RwLock<P, B> {
+    type Ask = Want;
+
+    fn kind(want: Want) -> usize {
+        want as usize
+    }
+
+    fn visit(&self, want: Want, party: &Party) -> Outcome {
+        match want {
+            Want::Read => party.stay(self.read()),
+            Want::Write => party.stay(self.write()),
+        }
+    }
+
+    fn visit_for(&self, want: Want, limit: Duration, party: &Party) -> Outcome {
+        let outcome = match want {
+            Want::Read => self.try_read_for(limit).map(|guard| party.stay(guard)),
+            Want::Write => self.try_write_for(limit).map(|guard| party.stay(guard)),
+        };
+        outcome.unwrap_or(Outcome::Cancelled)
+    }
+
+    fn visit_async<'a>(&'a self, want: Want, party: &'a Party) -> Visit<'a> {
+        match want {
+            Want::Read => Box::pin(async move { party.stay_async(self.read_async().await).await }),
+            Want::Write => {
+                Box::pin(async move { party.stay_async(self.write_async().await).await })
+            }
+        }
+    }
+
+    fn held(&self, want: Want) -> usize {
+        raw::rwlock(self).holders(match want {
+            Want::Read => SharedMode::Read,
+            Want::Write => SharedMode::Write,
+        })
+    }
+
+    fn in_line(&self) -> usize {
+        raw::rwlock(self).waiting()
+    }
+}
+
+/// Asked for a number of permits, which it has to have.
+impl<B: Backend> Subject for Semaphore<B> {
+    type Ask = u32;
+
+    fn kind(_: u32) -> usize {
+        0
+    }
+
+    fn units(count: u32) -> usize {
+        count as usize
+    }
+
+    fn visit(&self, count: u32, party: &Party) -> Outcome {
+        party.stay(self.acquire_many(count).expect("there are so many"))
+    }
+
+    fn visit_for(&self, count: u32, limit: Duration, party: &Party) -> Outcome {
+        match self.acquire_many_for(count, limit).expect("there are so many") {
+            Some(permit) => party.stay(permit),
+            None => Outcome::Cancelled,
+        }
+    }
+
+    fn visit_async<'a>(&'a self, count: u32, party: &'a Party) -> Visit<'a> {
+        Box::pin(async move {
+            let permit = self.acquire_many_async(count).await.expect("there are so many");
+            party.stay_async(permit).await
+        })
+    }
+
+    fn held(&self, _: u32) -> usize {
+        self.permits() - self.available_permits()
+    }
+
+    fn in_line(&self) -> usize {
+        self.waiting()
+    }
+}

@@ -1,0 +1,130 @@
+//! What tests of all kinds need: patience with an end, and polling by hand.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a test waits for what has to happen before it gives up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `done`; panics when patience ends first.
+#[track_caller]
+pub(crate) fn until(what: &str, done: impl FnMut() -> bool) {
+    until_within(PATIENCE, what, done);
+}
+
+/// [`until`], with another patience.
+#[track_caller]
+pub(crate) fn until_within(patience: Duration, what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < patience, "not within {patience:?}: {what}");
+        thread::yield_now();
+    }
+}
+
+/// Runs `f` in a thread of its own, which may block for ever: then this panics
+/// when patience ends.
+#[track_caller]
+pub(crate) fn watched<T: Send + 'static>(what: &str, f: impl FnOnce() -> T + Send + 'static) -> T {
+    let (finished, finish) = channel();
+    let thread = thread::spawn(move || {
+        // Dropped at the end, also by a panic.
+        let _finished = finished;
+        f()
+    });
+    let nothing: Result<(), _> = finish.recv_timeout(PATIENCE);
+    assert_ne!(nothing, Err(RecvTimeoutError::Timeout), "not within {PATIENCE:?}: {what}");
+    match thread.join() {
+        Ok(result) => result,
+        Err(payload) => resume_unwind(payload),
+    }
+}
+
+/// The message of the panic in which `f` has to end.
+#[track_caller]
+pub(crate) fn panic_of<T>(f: impl FnOnce() -> T) -> String {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(_) => panic!("it should have panicked"),
+        Err(payload) => message(&*payload),
+    }
+}
+
+/// What a panic said.
+pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
+    if let Some(text) = payload.downcast_ref::<&str>() {
+        (*text).to_owned()
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "a panic without a message".to_owned()
+    }
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Bell(AtomicUsize);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A task without an executor: it polls when it is told to, always with the
+/// same waker.
+pub(crate) struct Hand {
+    bell: Arc<Bell>,
+    waker: Waker,
+}
+
+impl Hand {
+    pub(crate) fn new() -> Self {
+        let bell = Arc::new(Bell::default());
+        Self { waker: Waker::from(Arc::clone(&bell)), bell }
+    }
+
+    /// Polls a future of this task.
+    pub(crate) fn poll<F: Future + Unpin>(&self, future: &mut F) -> Poll<F::Output> {
+        poll_by(&self.waker, future)
+    }
+
+    /// How often it was woken.
+    pub(crate) fn wakes(&self) -> usize {
+        self.bell.0.load(Ordering::SeqCst)
+    }
+
+    /// How many copies of its waker are kept somewhere.
+    pub(crate) fn kept(&self) -> usize {
+        Arc::strong_count(&self.bell) - 2
+    }
+
+    pub(crate) fn waker(&self) -> &Waker {
+        &self.waker
+    }
+}
+
+/// Polls with this waker.
+pub(crate) fn poll_by<F: Future + Unpin>(waker: &Waker, future: &mut F) -> Poll<F::Output> {
+    Pin::new(future).poll(&mut Context::from_waker(waker))
+}
+
+/// What a poll has to have brought.
+#[track_caller]
+pub(crate) fn ready<T>(poll: Poll<T>) -> T {
+    match poll {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("it still waits"),
+    }
+}
