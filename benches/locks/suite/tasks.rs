@@ -31,8 +31,7 @@ type Rows = fn(Setting) -> Vec<Row>;
 pub(crate) fn run(bench: &mut Bench) {
     let effort = bench.effort();
     let rounds = effort.pick(21, 5, 1);
-    let kinds: [(&str, Rows); 3] =
-        [("mutex", mutex), ("semaphore", semaphore), ("rwlock", rwlock)];
+    let kinds: [(&str, Rows); 3] = [("mutex", mutex), ("semaphore", semaphore), ("rwlock", rwlock)];
     for (kind, rows) in kinds {
         for parties in PARTIES {
             let actual = effort.parties(parties, 16);
