@@ -6,11 +6,14 @@
 //! | [`ReadWrite`] | [`Access`] | readers together, or one writer |
 //! | [`Shared<P>`](Shared) | [`SharedMode`] | as above, and one reader that may become the writer |
 //! | [`Semaphore`] | [`Permit`] | as many as there are permits |
+//! | [`Intention`] | [`Granularity`] | a database's locks on a tree of things |
+//! | [`BoundedReaders<N>`](BoundedReaders) | [`Access`] | at most `N` readers together, or one writer |
+//! | [`Groups<M>`](Groups) | your own | any number of one group; groups exclude each other |
 
 use core::fmt;
 use core::marker::PhantomData;
 
-use crate::{Held, PerMode, Rules, UNLIMITED};
+use crate::{Held, Mode, PerMode, Rules, UNLIMITED};
 
 crate::modes! {
     /// The mode of [`Exclusive`].
@@ -195,5 +198,157 @@ impl Rules for Semaphore {
     #[inline(always)]
     fn admits(&self, mode: Permit, held: &Held<Permit>) -> bool {
         held[mode] < self.permits
+    }
+}
+
+crate::modes! {
+    /// The modes of [`Intention`].
+    pub enum Granularity {
+        /// IS: reads somewhere below.
+        IntentShared,
+        /// IX: writes somewhere below.
+        IntentExclusive,
+        /// S: reads all of it.
+        Shared,
+        /// SIX: reads all of it and writes somewhere below.
+        SharedIntentExclusive,
+        /// X: writes all of it.
+        Exclusive,
+    }
+}
+
+/// A database's locks on things that contain things: tables and rows, folders
+/// and files.
+///
+/// Who wants a part takes an intention on the whole first, from the outermost
+/// in; who wants the whole needs nothing below. So a scan of a table and an
+/// update of one row notice each other at the table.
+///
+/// | | IS | IX | S | SIX | X |
+/// |---|---|---|---|---|---|
+/// | IS | + | + | + | + | |
+/// | IX | + | + | | | |
+/// | S | + | | + | | |
+/// | SIX | + | | | | |
+/// | X | | | | | |
+///
+/// The matrix is that of J. Gray, R. Lorie, G. Putzolu and I. Traiger,
+/// *Granularity of Locks and Degrees of Consistency in a Shared Data Base*,
+/// 1976.
+///
+/// ```
+/// use portunus::rules::Granularity::{IntentExclusive, Shared, SharedIntentExclusive};
+/// use portunus::rules::Intention;
+/// use portunus::sync::FifoLock;
+///
+/// // A table, and one of its rows.
+/// let (table, row) = (FifoLock::new(Intention), FifoLock::new(Intention));
+///
+/// let table_hold = table.acquire(IntentExclusive);
+/// let row_hold = row.acquire(portunus::rules::Granularity::Exclusive);
+/// assert!(table.try_acquire(Shared).is_none(), "a scan would see half an update");
+/// drop((row_hold, table_hold));
+///
+/// // A scan that finds something to mend goes on to writing.
+/// let mut scan = table.acquire(Shared);
+/// scan.convert(SharedIntentExclusive)?;
+/// # Ok::<(), portunus::ConvertError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+#[doc(alias = "multiple granularity locking")]
+pub struct Intention;
+
+impl Rules for Intention {
+    type Mode = Granularity;
+    const LIMITS: PerMode<usize> = PerMode::all(UNLIMITED)
+        .with(Granularity::SharedIntentExclusive.index(), 1)
+        .with(Granularity::Exclusive.index(), 1);
+
+    #[inline(always)]
+    fn admits(&self, mode: Granularity, held: &Held<Granularity>) -> bool {
+        use Granularity::{Exclusive, IntentExclusive, Shared, SharedIntentExclusive};
+        let none = |modes: &[Granularity]| modes.iter().all(|&mode| held[mode] == 0);
+        match mode {
+            Granularity::IntentShared => none(&[Exclusive]),
+            IntentExclusive => none(&[Shared, SharedIntentExclusive, Exclusive]),
+            Shared => none(&[IntentExclusive, SharedIntentExclusive, Exclusive]),
+            SharedIntentExclusive => {
+                none(&[IntentExclusive, Shared, SharedIntentExclusive, Exclusive])
+            }
+            Exclusive => held.is_empty(),
+        }
+    }
+}
+
+/// A readers-writer lock with at most `N` readers at once, first come, first
+/// served.
+///
+/// For a resource that bears only so many: a pool of connections that a
+/// migration wants for itself.
+///
+/// ```
+/// use portunus::rules::{Access, BoundedReaders};
+/// use portunus::sync::FifoLock;
+///
+/// let pool = FifoLock::new(BoundedReaders::<2>);
+/// let (one, two) = (pool.acquire(Access::Read), pool.acquire(Access::Read));
+/// assert!(pool.try_acquire(Access::Read).is_none());
+/// drop((one, two));
+/// assert!(pool.try_acquire(Access::Write).is_some());
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BoundedReaders<const N: usize>;
+
+impl<const N: usize> Rules for BoundedReaders<N> {
+    type Mode = Access;
+    const LIMITS: PerMode<usize> = PerMode::all(N).with(Access::Write.index(), 1);
+
+    #[inline(always)]
+    fn admits(&self, mode: Access, held: &Held<Access>) -> bool {
+        ReadWrite.admits(mode, held)
+    }
+}
+
+/// A group lock: any number of one group together, and no two groups at once.
+///
+/// Each mode of the enum is a group. For work that shares within its kind and
+/// clashes with others: readers of one snapshot, players of one team on one
+/// field.
+///
+/// ```
+/// use portunus::rules::Groups;
+/// use portunus::sync::FifoLock;
+///
+/// portunus::modes! { pub enum Team { Red, Blue } }
+///
+/// static FIELD: FifoLock<Groups<Team>> = FifoLock::new(Groups::new());
+/// let (one, two) = (FIELD.acquire(Team::Red), FIELD.acquire(Team::Red));
+/// assert!(FIELD.try_acquire(Team::Blue).is_none());
+/// # drop((one, two));
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[doc(alias = "room synchronization")]
+pub struct Groups<M>(PhantomData<fn() -> M>);
+
+impl<M> Groups<M> {
+    /// The rule.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<M> Default for Groups<M> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<M: Mode> Rules for Groups<M> {
+    type Mode = M;
+
+    #[inline(always)]
+    fn admits(&self, mode: M, held: &Held<M>) -> bool {
+        held.iter().all(|(other, count)| count == 0 || other.index() == mode.index())
     }
 }

@@ -175,3 +175,48 @@ fn every_batch_is_woken() {
     assert!(unwinds(|| drop(hold)));
     assert_eq!(lock.holders(Access::Read), READERS, "a batch was forgotten");
 }
+
+/// A backend whose wait ends too early, time and again.
+mod hasty {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use portunus::{Backend, Limit, SpinInner, Turn, Wait};
+
+    pub(crate) struct Hasty;
+
+    pub(crate) static WAITS: AtomicU32 = AtomicU32::new(0);
+
+    impl Wait for Hasty {
+        fn wait(_: &impl Turn, _: &impl Limit) -> bool {
+            WAITS.fetch_add(1, Ordering::SeqCst);
+            std::thread::yield_now();
+            true
+        }
+    }
+
+    impl Backend for Hasty {
+        type Inner = SpinInner<spin::relax::Spin>;
+        type Wait = Self;
+    }
+}
+
+#[test]
+fn an_upgrade_never_ends_too_early() {
+    use std::sync::atomic::Ordering;
+
+    type Raw = portunus::RawRwLock<Fair, hasty::Hasty>;
+    let lock: lock_api::RwLock<Raw, u32> = lock_api::RwLock::new(0);
+    let reader = lock.read();
+    let upgradable = lock.upgradable_read();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            while hasty::WAITS.load(Ordering::SeqCst) < 10 {
+                std::thread::yield_now();
+            }
+            assert_eq!(*reader, 0, "somebody wrote beside a reader");
+            drop(reader);
+        });
+        *lock_api::RwLockUpgradableReadGuard::upgrade(upgradable) = 1;
+    });
+    assert_eq!(*lock.read(), 1);
+}

@@ -801,7 +801,9 @@ impl<R: Rules, B: Backend> Section<'_, R, B> {
     fn evict_sibling(&mut self, sibling: &Node, units: usize, batch: &mut Batch<Waker>) -> bool {
         // SAFETY: R1.
         unsafe { limbo::unlink(self.limbo, sibling) };
-        // Ordering: Release: its owner may free it when it sees this.
+        // Every way out of this state passes the inner lock before the memory
+        // can go: we are done with the node by then.
+        // Ordering: Release: its owner polls or drops it when it sees this.
         sibling.set_state(state::EVICTED, Ordering::Release);
         engine::grant(self, units, 0, batch)
     }

@@ -31,8 +31,9 @@ pub unsafe trait RawMutexAsync: lock_api::RawMutex {
     ///
     /// # Safety
     ///
-    /// A waiter is used with one lock only. Once polled, it stays pinned until
-    /// `poll_lock` has returned `Ready` or `cancel_lock` was called.
+    /// A waiter is used with one lock only, and by one call at a time. Once
+    /// polled, it stays pinned until `poll_lock` has returned `Ready` or
+    /// `cancel_lock` was called.
     unsafe fn poll_lock(
         &self,
         waiter: Pin<&Self::Waiter>,

@@ -99,8 +99,8 @@ impl Seat {
     ///
     /// # Safety
     ///
-    /// Always with the same lock; the seat stays pinned until it holds or
-    /// `cancel` was called.
+    /// Always with the same lock, one call at a time; the seat stays pinned
+    /// until it holds or `cancel` was called.
     #[inline(always)]
     pub(crate) unsafe fn poll<R: Rules, B: Backend>(
         self: Pin<&Self>,

@@ -5,7 +5,7 @@
 use core::fmt;
 use core::ptr;
 
-use super::inner::{InnerLock, abort};
+use super::inner::{InnerLock, abort, or_abort};
 use crate::atomic::{AtomicPtr, Ordering, constructor};
 
 /// An inner lock that is the critical section of the chip or the application.
@@ -53,12 +53,33 @@ impl Drop for Keep<'_> {
     }
 }
 
+/// A critical section, from here to its drop. The application's functions
+/// must not unwind on the way in or out: the program ends then.
+struct Section(critical_section::RestoreState);
+
+impl Section {
+    #[inline]
+    fn enter() -> Self {
+        // SAFETY: left by the drop of this, which is never moved out of the
+        // function that has it: sections end in the order in which they began.
+        Self(or_abort(|| unsafe { critical_section::acquire() }))
+    }
+}
+
+impl Drop for Section {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: the state is that of the acquisition that this ends.
+        or_abort(|| unsafe { critical_section::release(self.0) });
+    }
+}
+
 /// What `kept` is while somebody is inside: critical sections nest, and a
 /// predicate that touched its own lock would find itself inside twice.
 const TAKEN: *mut () = ptr::without_provenance_mut(1);
 
-// SAFETY: `critical_section::with` excludes and publishes, and leaves when its
-// closure panics; `Keep` writes the word back in every way out. A nested call
+// SAFETY: a critical section excludes and publishes; `Section` leaves it, and
+// `Keep` writes the word back before, in every way out. A nested call
 // finds the lock taken and ends the program.
 unsafe impl InnerLock for CriticalInner {
     #[cfg(not(all(test, portunus_loom)))]
@@ -71,15 +92,17 @@ unsafe impl InnerLock for CriticalInner {
 
     #[inline]
     fn with<T>(&self, f: impl FnOnce(&mut *const ()) -> T) -> T {
-        critical_section::with(|_| match self.enter() {
+        let _section = Section::enter();
+        match self.enter() {
             Some(mut keep) => f(&mut keep.kept),
             // To unwind here would free a waiter that is in line.
             None => abort("a rule's predicate used the lock that was asking it"),
-        })
+        }
     }
 
     fn try_with<T>(&self, f: impl FnOnce(&mut *const ()) -> T) -> Option<T> {
-        critical_section::with(|_| self.enter().map(|mut keep| f(&mut keep.kept)))
+        let _section = Section::enter();
+        self.enter().map(|mut keep| f(&mut keep.kept))
     }
 
     #[inline]

@@ -4,7 +4,7 @@
 
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use portunus::{Backend, FifoLock};
@@ -172,7 +172,7 @@ unsafe fn plain_drop(_: *const ()) {}
 /// requests polled with that very waker are one task's all the same.
 fn copies_are_compared_with_copies<B: Backend>() {
     assert!(!ptr::eq(&FIRST, &COPY));
-    let wakes: &'static AtomicUsize = Box::leak(Box::new(AtomicUsize::new(0)));
+    let wakes: &'static AtomicUsize = kept(Box::new(AtomicUsize::new(0)));
     // SAFETY: the functions of the table take a counter that lives for ever.
     let waker = unsafe { Waker::new(ptr::from_ref(wakes).cast(), &FIRST) };
     let lock = FifoLock::<_, B>::new(OneAtATime);
@@ -197,10 +197,40 @@ struct Place {
 
 static PLACES: RawWakerVTable = RawWakerVTable::new(place_clone, place_leave, |_| (), place_leave);
 
+/// Keeps something for ever, where a search for leaks finds it.
+fn kept<T: ?Sized + Send + Sync>(thing: Box<T>) -> &'static T
+where
+    &'static T: Into<Kept>,
+{
+    static ALL: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
+    let thing: &'static T = Box::leak(thing);
+    ALL.lock().unwrap_or_else(PoisonError::into_inner).push(thing.into());
+    thing
+}
+
+/// What is kept.
+#[allow(dead_code, reason = "it is there to be pointed at")]
+enum Kept {
+    Count(&'static AtomicUsize),
+    Places(&'static [Place]),
+}
+
+impl From<&'static AtomicUsize> for Kept {
+    fn from(count: &'static AtomicUsize) -> Self {
+        Self::Count(count)
+    }
+}
+
+impl From<&'static [Place]> for Kept {
+    fn from(places: &'static [Place]) -> Self {
+        Self::Places(places)
+    }
+}
+
 fn places() -> &'static [Place] {
     let place = |_| Place { used: AtomicBool::new(false), home: OnceLock::new() };
     let table: Box<[Place]> = (0..8).map(place).collect();
-    let home: &'static [Place] = Box::leak(table);
+    let home: &'static [Place] = kept(table);
     for place in home {
         assert!(place.home.set(home).is_ok());
     }
