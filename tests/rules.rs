@@ -1,11 +1,16 @@
 //! The ready-made rules, each against a table written out by hand.
 
-#![cfg(feature = "std")]
+#![cfg(all(feature = "std", feature = "async"))]
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
-use portunus::rules::{Access, BoundedReaders, Granularity, Groups, Intention, Shared, SharedMode};
+use std::future::Future;
+use std::task::{Context, Waker};
+
+use portunus::rules::{
+    Access, BoundedReaders, Granularity, Groups, Intention, Preference, Shared, SharedMode,
+};
 use portunus::sync::FifoLock;
-use portunus::{Fair, Held, Mode, Rules};
+use portunus::{Fair, Held, Mode, ReadPreferring, Rules, WritePreferring};
 
 /// Whether one of the second mode may enter beside one of the first: on the
 /// rule, and on a lock.
@@ -70,4 +75,27 @@ fn intentions_convert() {
     assert!(scan.try_convert(Granularity::Exclusive));
     assert!(scan.try_convert(Granularity::IntentShared));
     assert_eq!(lock.holders(Granularity::IntentShared), 1);
+}
+
+/// Whether a reader enters while an upgrade waits for another reader.
+fn reader_passes_upgrade<P: Preference>() -> bool {
+    let lock: FifoLock<Shared<P>> = FifoLock::default();
+    let reader = lock.acquire(SharedMode::Read);
+    let mut upgrade =
+        Box::pin(lock.acquire(SharedMode::Upgradable).convert_async(SharedMode::Write));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(upgrade.as_mut().poll(&mut cx).is_pending());
+    let entered = lock.try_acquire(SharedMode::Read).is_some();
+    drop(reader);
+    assert!(upgrade.as_mut().poll(&mut cx).is_ready(), "the last reader has left");
+    entered
+}
+
+/// No reader waits merely because a writer waits, if readers are preferred;
+/// an upgrade stands ahead of the writers, not of them.
+#[test]
+fn an_upgrade_stands_ahead_of_writers() {
+    assert!(reader_passes_upgrade::<ReadPreferring>());
+    assert!(!reader_passes_upgrade::<Fair>());
+    assert!(!reader_passes_upgrade::<WritePreferring>());
 }

@@ -16,7 +16,7 @@
 //! | [`cancel`], not first | none | inner lock | unlink |
 //! | [`cancel`], first | `grant(0, its bit if its lane is empty now)` | inner lock | unlink before |
 //! | [`try_convert`] | CAS `w → w - from + to` if admitted without itself, whoever waits | anywhere | waiting bit: `grant(0, 0)` |
-//! | [`enqueue_conversion`] | CAS: convert after all, or set bit 0 | inner lock | link behind the other conversions |
+//! | [`enqueue_conversion`] | CAS: convert after all, or set the lane's bit | inner lock | link ahead of the lane, behind its conversions |
 //!
 //! # Orderings
 //!
@@ -36,8 +36,9 @@
 //! * **E1** Under the inner lock, a lane's bit is set exactly when somebody
 //!   stands in it (between [`enqueue`]'s CAS and its link, nobody looks).
 //! * **E2** A grant touches no node before its update of the word succeeded.
-//! * **E3** Waiting conversions are a prefix of lane 0, and the set of them
-//!   can always be served in some order once all other holders have left.
+//! * **E3** Waiting conversions are a prefix of the lane of the mode that they
+//!   want, and the set of them can always be served in some order once all
+//!   other holders have left.
 
 #![allow(unsafe_code)]
 
@@ -99,8 +100,8 @@ pub(crate) trait Env {
 
     /// Marks as waiting, and links at the end of a lane.
     fn append(&mut self, lane: u32, id: Self::Id);
-    /// Marks as waiting, and links in lane 0 behind `ahead`, or first.
-    fn insert(&mut self, ahead: Option<Self::Id>, id: Self::Id);
+    /// Marks as waiting, and links in a lane behind `ahead`, or first.
+    fn insert(&mut self, lane: u32, ahead: Option<Self::Id>, id: Self::Id);
     /// Takes out of its lane. `true`: it was the first.
     fn unlink(&mut self, lane: u32, id: Self::Id) -> bool;
     /// Takes the first out of its lane.
@@ -305,6 +306,29 @@ struct Granting<'a, E: Env> {
     judged: Option<(u32, E::Id)>,
 }
 
+/// The bit of a lane of an environment's word.
+#[inline(always)]
+fn bit_of<E: Env>(lane: u32) -> WordOf<E> {
+    GeometryOf::<E>::bit(lane)
+}
+
+impl<E: Env> Granting<'_, E> {
+    /// Judges a waiter; should the predicate panic, it is known whom.
+    #[inline(always)]
+    fn judge(
+        &mut self,
+        word: WordOf<E>,
+        lane: u32,
+        id: E::Id,
+        request: Request,
+    ) -> Option<WordOf<E>> {
+        self.judged = Some((lane, id));
+        let fits = GeometryOf::<E>::judge(self.env.rules(), word, request);
+        self.judged = None;
+        fits
+    }
+}
+
 impl<E: Env> Drop for Granting<'_, E> {
     #[inline]
     fn drop(&mut self) {
@@ -356,54 +380,89 @@ pub(crate) fn grant<E: Env>(
     loop {
         let mut plan = Plan::new();
         let mut after = (now - leave) & !clear;
-        // A conversion waits: it stands ahead of everybody but conversions.
-        let mut barred = false;
+        // The best lane in which a conversion goes on waiting.
+        let mut barred = GeometryOf::<E>::LANES;
         let mut converted = false;
         let mut more = false;
-        'lanes: for lane in 0..GeometryOf::<E>::LANES {
-            let bit = GeometryOf::<E>::bit(lane);
-            if after & bit == WordOf::<E>::ZERO {
-                continue;
+        'all: {
+            // Conversions first, whatever their lanes: they are inside, and who
+            // waits for them to go must not keep them. One that can't be served
+            // does not hold up another.
+            for lane in 0..GeometryOf::<E>::LANES {
+                if !<RulesOf<E> as Rules>::CONVERTS
+                    || after & bit_of::<E>(lane) == WordOf::<E>::ZERO
+                {
+                    continue;
+                }
+                let Some((first, last)) = at.env.ends(lane) else { continue };
+                let mut id = first;
+                let mut all = true;
+                loop {
+                    let request = at.env.request(id);
+                    if GeometryOf::<E>::from(request).is_none() {
+                        break;
+                    }
+                    if plan.len == BATCH {
+                        more = true;
+                        break 'all;
+                    }
+                    match at.judge(after, lane, id, request) {
+                        Some(next) => {
+                            after = next;
+                            converted = true;
+                            plan.push(lane, id);
+                        }
+                        None => {
+                            all = false;
+                            barred = barred.min(lane);
+                        }
+                    }
+                    if id == last {
+                        if all {
+                            after = after & !bit_of::<E>(lane);
+                        }
+                        break;
+                    }
+                    id = at.env.next(id);
+                }
             }
-            let Some((first, last)) = at.env.ends(lane) else {
-                debug_assert!(false, "E1");
-                continue;
-            };
-            let mut id = first;
-            loop {
-                let request = at.env.request(id);
-                let converts = GeometryOf::<E>::from(request).is_some();
-                if barred && !converts {
-                    break 'lanes;
+            // One that was let in may have made room for one that stood before
+            // it: they all come before anybody else.
+            if converted && barred < GeometryOf::<E>::LANES {
+                more = true;
+                break 'all;
+            }
+            // Then lane by lane, up to the first who does not fit. A waiting
+            // conversion stands ahead of its lane.
+            for lane in 0..barred {
+                if after & bit_of::<E>(lane) == WordOf::<E>::ZERO {
+                    continue;
                 }
-                if plan.len == BATCH {
-                    more = true;
-                    break 'lanes;
-                }
-                at.judged = Some((lane, id));
-                let fits = GeometryOf::<E>::judge(at.env.rules(), after, request);
-                at.judged = None;
-                match fits {
-                    Some(next) => {
+                let Some((first, last)) = at.env.ends(lane) else {
+                    debug_assert!(false, "E1");
+                    continue;
+                };
+                let mut id = first;
+                loop {
+                    let request = at.env.request(id);
+                    // A conversion here is in the plan already.
+                    if GeometryOf::<E>::from(request).is_none() {
+                        if plan.len == BATCH {
+                            more = true;
+                            break 'all;
+                        }
+                        let Some(next) = at.judge(after, lane, id, request) else { break 'all };
                         after = next;
-                        converted |= converts;
                         plan.push(lane, id);
                     }
-                    None if converts => barred = true,
-                    None => break 'lanes,
-                }
-                if id == last {
-                    if barred {
-                        break 'lanes;
+                    if id == last {
+                        after = after & !bit_of::<E>(lane);
+                        break;
                     }
-                    after = after & !bit;
-                    break;
+                    id = at.env.next(id);
                 }
-                id = at.env.next(id);
             }
         }
-        // A conversion let in may have made room for one that stood before it.
-        more |= barred && converted;
 
         for (_, id) in plan.iter() {
             at.env.granting(id);
@@ -530,14 +589,15 @@ pub(crate) enum ConversionEntry {
     Deadlock,
 }
 
-/// Converts after all, or stands behind the other conversions.
+/// Converts after all, or stands ahead of its lane, behind the conversions
+/// that wait there.
 pub(crate) fn enqueue_conversion<E: Env>(
     env: &mut E,
     id: E::Id,
     request: Request,
     note: &impl Note,
 ) -> ConversionEntry {
-    let bit = GeometryOf::<E>::bit(0);
+    let lane = GeometryOf::<E>::lane(request);
     loop {
         if let Some(due) = try_convert::<E::Shape>(env.rules(), env.word(), request, note) {
             return ConversionEntry::Converted(due);
@@ -552,25 +612,41 @@ pub(crate) fn enqueue_conversion<E: Env>(
         }
         // Against the value that was judged, as in `enqueue`.
         // Ordering: Relaxed, the bit carries no data (O4).
-        let (set, relaxed) = (now | bit, Ordering::Relaxed);
+        let (set, relaxed) = (now | bit_of::<E>(lane), Ordering::Relaxed);
         if env.word().compare_exchange_weak(now, set, relaxed, relaxed).is_ok() {
             break;
         }
     }
-    let ahead = conversions(env).last();
-    env.insert(ahead, id);
+    let mut ahead = None;
+    let mut at = next_conversion(env, None);
+    while let Some((other_lane, other)) = at {
+        if other_lane == lane {
+            ahead = Some(other);
+        }
+        at = next_conversion(env, at);
+    }
+    env.insert(lane, ahead, id);
     ConversionEntry::Queued
 }
 
-/// The conversions that wait, in order: the head of lane 0.
-fn conversions<E: Env>(env: &E) -> impl Iterator<Item = E::Id> + '_ {
-    let mut at = env.ends(0);
-    core::iter::from_fn(move || {
-        let (id, last) = at?;
-        GeometryOf::<E>::from(env.request(id))?;
-        at = if id == last { None } else { Some((env.next(id), last)) };
-        Some(id)
-    })
+/// The waiting conversion behind this one, or the first: lane by lane, at the
+/// head of each.
+fn next_conversion<E: Env>(env: &E, after: Option<(u32, E::Id)>) -> Option<(u32, E::Id)> {
+    let converts = |id| GeometryOf::<E>::from(env.request(id)).is_some();
+    let mut lane = 0;
+    if let Some((this, id)) = after {
+        if env.ends(this).is_some_and(|(_, last)| last != id) && converts(env.next(id)) {
+            return Some((this, env.next(id)));
+        }
+        lane = this + 1;
+    }
+    while lane < GeometryOf::<E>::LANES {
+        match env.ends(lane) {
+            Some((first, _)) if converts(first) => return Some((lane, first)),
+            _ => lane += 1,
+        }
+    }
+    None
 }
 
 /// Whether the conversion could never be served, even when all holders that
@@ -586,44 +662,29 @@ fn would_wait_forever<E: Env>(env: &mut E, request: Request) -> bool {
         GeometryOf::<E>::units(from, GeometryOf::<E>::weight(request.weight))
     };
     let mut account = kept(request);
-    // Nobody stands in lane 0 unless its bit is set (E1).
-    // Ordering: Relaxed, O4.
-    let now = env.word().load(Ordering::Relaxed);
-    let anybody = now & GeometryOf::<E>::bit(0) != WordOf::<E>::ZERO;
-    let mut id = if anybody { conversions(env).next() } else { None };
-    while let Some(this) = id {
-        env.mark(this, false);
-        account = account + kept(env.request(this));
-        id = conversion_behind(env, this);
+    let mut at = next_conversion(env, None);
+    while let Some((_, id)) = at {
+        env.mark(id, false);
+        account = account + kept(env.request(id));
+        at = next_conversion(env, at);
     }
     loop {
         if GeometryOf::<E>::judge(env.rules(), account, request).is_some() {
             return false;
         }
         let mut progress = false;
-        let mut id = if anybody { conversions(env).next() } else { None };
-        while let Some(this) = id {
-            let other = env.request(this);
-            if !env.is_marked(this) && GeometryOf::<E>::judge(env.rules(), account, other).is_some()
-            {
-                env.mark(this, true);
+        let mut at = next_conversion(env, None);
+        while let Some((_, id)) = at {
+            let other = env.request(id);
+            if !env.is_marked(id) && GeometryOf::<E>::judge(env.rules(), account, other).is_some() {
+                env.mark(id, true);
                 account = account - kept(other);
                 progress = true;
             }
-            id = conversion_behind(env, this);
+            at = next_conversion(env, at);
         }
         if !progress {
             return true;
         }
     }
-}
-
-/// The conversion behind this one.
-fn conversion_behind<E: Env>(env: &E, id: E::Id) -> Option<E::Id> {
-    let (_, last) = env.ends(0)?;
-    if id == last {
-        return None;
-    }
-    let next = env.next(id);
-    GeometryOf::<E>::from(env.request(next)).map(|_| next)
 }

@@ -852,11 +852,11 @@ impl<R: Rules, B: Backend> Env for Section<'_, R, B> {
         }
     }
 
-    fn insert(&mut self, ahead: Option<Self::Id>, id: Self::Id) {
-        // SAFETY: as `append`; `ahead` is in lane 0.
+    fn insert(&mut self, lane: u32, ahead: Option<Self::Id>, id: Self::Id) {
+        // SAFETY: as `append`; `ahead` is in the lane.
         unsafe {
             (*id).set_state(state::QUEUED, Ordering::Relaxed);
-            self.lock.line.insert(G::<R>::LANES, 0, ahead, id);
+            self.lock.line.insert(G::<R>::LANES, lane, ahead, id);
         }
     }
 

@@ -157,11 +157,11 @@ impl<S: Shape> Geometry<S> {
         }
     }
 
-    /// The lane in which a request stands. A conversion stands ahead of
-    /// everybody: at the head of lane 0.
+    /// The lane in which a request stands. A conversion stands ahead of the
+    /// lane of the mode that it wants.
     #[inline(always)]
     pub(crate) fn lane(request: Request) -> u32 {
-        if Self::LANES == 1 || Self::from(request).is_some() {
+        if Self::LANES == 1 {
             return 0;
         }
         u32::from(S::Rules::LANES.get(Self::index(request.mode)))

@@ -480,7 +480,8 @@ const BATCH: usize = 16;
 struct Model {
     table: Table,
     places: Vec<Place>,
-    /// Parties that wait for a conversion: they stand ahead of all lanes.
+    /// Parties that wait for a conversion: each stands ahead of the lane of the
+    /// mode that it wants.
     conversions: Vec<usize>,
     /// Parties that wait in each lane.
     lanes: Vec<Vec<usize>>,
@@ -579,7 +580,19 @@ impl Model {
 
     /// Whether a newcomer would overtake somebody.
     fn is_barred(&self, lane: usize) -> bool {
-        !self.conversions.is_empty() || self.lanes[..=lane].iter().any(|lane| !lane.is_empty())
+        self.converts_ahead(lane) || self.lanes[..=lane].iter().any(|lane| !lane.is_empty())
+    }
+
+    /// Whether a conversion waits for a mode of this lane or a better one: it
+    /// stands ahead of the lane.
+    fn converts_ahead(&self, lane: usize) -> bool {
+        self.conversions.iter().any(|&party| self.lane_of(party) <= lane)
+    }
+
+    /// The lane of what a party waits for.
+    fn lane_of(&self, party: usize) -> usize {
+        let Place::Waits(request, _) = self.places[party] else { unreachable!() };
+        self.lane(request)
     }
 
     /// Lets in whoever may enter, in order.
@@ -593,7 +606,9 @@ impl Model {
         // Conversions first; one that can't be served does not hold up another.
         loop {
             let mut served = 0;
-            for party in self.conversions.clone() {
+            let mut order = self.conversions.clone();
+            order.sort_by_key(|&party| self.lane_of(party));
+            for party in order {
                 let Place::Waits(request, _) = self.places[party] else { unreachable!() };
                 if served < BATCH && self.fits_without(party, request, Vec::new()) {
                     self.conversions.retain(|&other| other != party);
@@ -602,15 +617,15 @@ impl Model {
                     served += 1;
                 }
             }
-            if self.conversions.is_empty() {
+            if self.conversions.is_empty() || served == 0 {
                 break;
-            }
-            if served == 0 {
-                return;
             }
         }
         // Then lane by lane, up to the first one who does not fit.
         for lane in 0..self.lanes.len() {
+            if self.converts_ahead(lane) {
+                return;
+            }
             while let Some(&party) = self.lanes[lane].first() {
                 let Place::Waits(request, _) = self.places[party] else { unreachable!() };
                 if !self.fits_without(party, request, Vec::new()) {

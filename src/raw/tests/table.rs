@@ -109,11 +109,11 @@ impl Env for Table {
         self.queue(id);
         self.lanes[lane as usize].push_back(id);
     }
-    fn insert(&mut self, ahead: Option<u32>, id: u32) {
+    fn insert(&mut self, lane: u32, ahead: Option<u32>, id: u32) {
         self.queue(id);
-        let lane = &mut self.lanes[0];
+        let lane = &mut self.lanes[lane as usize];
         let at = ahead.map_or(0, |ahead| {
-            1 + lane.iter().position(|&other| other == ahead).expect("in lane 0")
+            1 + lane.iter().position(|&other| other == ahead).expect("in this lane")
         });
         lane.insert(at, id);
     }
@@ -342,6 +342,7 @@ impl Table {
             for &id in waiting {
                 let request = self.request(id);
                 let fits = G::judge(&self.rules, word, request).is_some();
+                // Whoever is behind somebody may fit; conversions never may.
                 if kept_out && request.from == NO_MODE {
                     break;
                 }
