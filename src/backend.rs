@@ -6,7 +6,21 @@ use crate::wait::{InnerLock, Wait};
 /// spends its time.
 ///
 /// The lock types are generic over it; the modules `spin`, `critical` and
-/// `sync` name them for one each.
+/// `sync` name them for one each. One of your own:
+///
+/// ```
+/// use portunus::{Backend, FifoLock, RawMutexInner, rules::Exclusive, spin::Spinning};
+///
+/// struct Mine;
+///
+/// impl Backend for Mine {
+///     type Inner = RawMutexInner<parking_lot::RawMutex>;
+///     type Wait = <Spinning as Backend>::Wait;
+/// }
+///
+/// static LOCK: FifoLock<Exclusive, Mine> = FifoLock::new(Exclusive);
+/// # assert!(!LOCK.is_locked());
+/// ```
 pub trait Backend: 'static {
     /// Guards the line.
     type Inner: InnerLock;
@@ -25,10 +39,11 @@ macro_rules! family {
         ///
         #[doc = include_str!("docs/mutex.md")]
         #[doc(alias = "Lock")]
+        #[doc(alias = "FairMutex")]
         pub type Mutex<T> = lock_api::Mutex<RawMutex, T>;
-        /// The guard of a [`Mutex`].
+        /// Access to what a [`Mutex`] protects; dropped, it releases.
         pub type MutexGuard<'a, T> = lock_api::MutexGuard<'a, RawMutex, T>;
-        /// The guard of a part of what a [`Mutex`] protects.
+        /// Access to a part of what a [`Mutex`] protects.
         pub type MappedMutexGuard<'a, T> = lock_api::MappedMutexGuard<'a, RawMutex, T>;
         /// The raw lock of [`Mutex`].
         pub type RawMutex = crate::RawMutex<$backend>;
@@ -39,19 +54,20 @@ macro_rules! family {
         #[doc(alias = "RSLock")]
         #[doc(alias = "WSLock")]
         pub type RwLock<T, P = crate::Fair> = lock_api::RwLock<RawRwLock<P>, T>;
-        /// The guard of a [`RwLock`] read.
+        /// Shared access to what a [`RwLock`] protects; dropped, it releases.
         pub type RwLockReadGuard<'a, T, P = crate::Fair> =
             lock_api::RwLockReadGuard<'a, RawRwLock<P>, T>;
-        /// The guard of a [`RwLock`] written.
+        /// Exclusive access to what a [`RwLock`] protects; dropped, it releases.
         pub type RwLockWriteGuard<'a, T, P = crate::Fair> =
             lock_api::RwLockWriteGuard<'a, RawRwLock<P>, T>;
-        /// The guard of a [`RwLock`] read that may become the writer.
+        /// Shared access to what a [`RwLock`] protects that can be upgraded to
+        /// exclusive access. One at a time, beside any number of readers.
         pub type RwLockUpgradableReadGuard<'a, T, P = crate::Fair> =
             lock_api::RwLockUpgradableReadGuard<'a, RawRwLock<P>, T>;
-        /// The guard of a part of what a [`RwLock`] lets read.
+        /// Shared access to a part of what a [`RwLock`] protects.
         pub type MappedRwLockReadGuard<'a, T, P = crate::Fair> =
             lock_api::MappedRwLockReadGuard<'a, RawRwLock<P>, T>;
-        /// The guard of a part of what a [`RwLock`] lets write.
+        /// Exclusive access to a part of what a [`RwLock`] protects.
         pub type MappedRwLockWriteGuard<'a, T, P = crate::Fair> =
             lock_api::MappedRwLockWriteGuard<'a, RawRwLock<P>, T>;
         /// The raw lock of [`RwLock`].

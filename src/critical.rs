@@ -4,10 +4,29 @@
 //! The application chooses the critical section, as the crate
 //! `critical-section` explains. A blocked caller spins.
 //!
+//! ```
+//! use portunus::critical::Mutex;
+//!
+//! static TICKS: Mutex<u32> = Mutex::new(0);
+//!
+//! // In the handler:
+//! if let Some(mut ticks) = TICKS.try_lock() {
+//!     *ticks += 1;
+//! }
+//! // In main code:
+//! assert_eq!(*TICKS.lock(), 1);
+//! ```
+//!
 //! # Interrupts
 //!
 //! An interrupt handler may `try_…`, release, and poll or drop a future. It
-//! must not block: the code that it interrupted could never go on.
+//! must not block, nor wait for a time: the code that it interrupted could
+//! never go on.
+//!
+//! The critical section must exclude all cores and handlers that share the
+//! lock. Interrupts are off while the rule is asked and up to 16 waiters are
+//! let in; `waiting` counts the whole line with interrupts off. Wakers run
+//! outside, in whoever released: a handler's release may call a task's waker.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -19,6 +38,7 @@ use crate::wait::critical::CriticalInner;
 use crate::wait::relax::RelaxWait;
 
 /// The backend with a critical section, relaxing by `R` while blocked.
+#[doc(alias = "CriticalSectionRawMutex")]
 pub struct Critical<R = ::spin::relax::Spin>(PhantomData<fn() -> R>);
 
 impl<R: RelaxStrategy + 'static> Backend for Critical<R> {

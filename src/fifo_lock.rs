@@ -17,7 +17,7 @@ use crate::wait::{Forever, Limit};
 /// An enum of modes and one predicate over who is inside, a [`Rules`], make
 /// it a mutex, a readers-writer lock, a semaphore, a database's intention
 /// lock, or whatever is needed. Taking and releasing it costs one
-/// compare-and-swap and one subtraction when nobody waits, whatever the modes.
+/// compare-and-swap and one subtraction when it is free, whatever the modes.
 ///
 /// The lock protects no data of its own: it says who may be inside.
 ///
@@ -96,9 +96,12 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// Blocks the calling thread or core. In async code use
     /// [`acquire_async`](Self::acquire_async).
     ///
+    /// A mode that the rule never admits waits for ever, and so does everybody
+    /// behind it.
+    ///
     /// # Panics
     ///
-    /// Only if the rules do.
+    /// If the rules do, or a hand-written [`Mode::index`] is out of range.
     #[inline]
     #[doc(alias = "lock")]
     #[doc(alias = "FifoLock.__call__")]
@@ -112,7 +115,8 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// Enters in `mode` if that is possible now.
     ///
     /// Never blocks, and never overtakes: while somebody waits in the mode's
-    /// lane or a better one, the answer is `None`.
+    /// lane or a better one, or a conversion into one of them, the answer is
+    /// `None`.
     #[inline]
     #[doc(alias = "try_lock")]
     pub fn try_acquire(&self, mode: R::Mode) -> Option<Hold<'_, R, B>> {
@@ -126,6 +130,21 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// starve. A weight of 0 asks for nothing: it never waits.
     ///
     /// Compiles only for rules with [`Rules::WEIGHTED`].
+    ///
+    /// ```
+    /// use portunus::rules::{Permit, Semaphore};
+    /// use portunus::sync::FifoLock;
+    ///
+    /// let lock = FifoLock::new(Semaphore::new(3));
+    /// let two = lock.acquire_many(Permit::Permit, 2)?;
+    /// assert!(lock.acquire_many(Permit::Permit, 4).is_err());
+    /// # drop(two);
+    /// # Ok::<(), portunus::TooMany>(())
+    /// ```
+    ///
+    /// # Blocking
+    ///
+    /// As [`acquire`](Self::acquire).
     ///
     /// # Errors
     ///
@@ -167,19 +186,21 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
         TooMany::check(weight, self.raw.heaviest(mode, weight) as usize)
     }
 
-    /// How many units of `mode` are held now.
+    /// How many units of `mode` are held now: a snapshot.
     pub fn holders(&self, mode: R::Mode) -> usize {
         self.raw.held()[mode]
     }
 
-    /// How many requests wait now.
+    /// How many requests wait now: a snapshot.
     ///
-    /// Counts them one by one, under the inner lock.
+    /// It takes time in proportion to the line, and keeps others from joining
+    /// or leaving it meanwhile.
+    #[doc(alias = "waiters")]
     pub fn waiting(&self) -> usize {
         self.raw.waiting()
     }
 
-    /// Whether anybody is inside now, in any mode.
+    /// Whether anybody is inside now, in any mode: a snapshot.
     pub fn is_locked(&self) -> bool {
         self.raw.is_locked()
     }
@@ -216,6 +237,10 @@ impl<R: Rules, B: Backend> fmt::Debug for FifoLock<R, B> {
 ///
 /// It may be moved to another thread and dropped there. Forgotten, it holds
 /// for ever.
+///
+/// # Panics
+///
+/// Dropping it panics if the rule or a waker does while others are let in.
 #[must_use = "a hold that is dropped at once releases at once"]
 #[doc(alias = "guard")]
 pub struct Hold<'a, R: Rules, B: Backend> {
@@ -282,10 +307,16 @@ impl<'a, R: Rules, B: Backend> Hold<'a, R, B> {
     ///
     /// # Fairness
     ///
-    /// A conversion stands ahead of all requests, whatever their lanes: it
-    /// holds already, and who waits for it to go would wait for ever behind
-    /// it. Conversions are served in the order in which they came, except that
-    /// one that can't be served yet does not hold up another.
+    /// A conversion stands ahead of the lane of the mode that it wants, and is
+    /// judged before all requests: it holds already, and who waits for it to go
+    /// would otherwise wait for ever. Conversions into one lane are served in
+    /// the order in which they came, except that one that can't be served yet
+    /// does not hold up another.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks the calling thread or core. In async code use
+    /// [`convert_async`](Self::convert_async).
     ///
     /// # Errors
     ///

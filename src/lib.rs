@@ -1,5 +1,10 @@
 #![doc = include_str!("../README.md")]
 //!
+//! # Where to start
+//!
+//! [`FifoLock`] and [`Rules`] for your own modes; `sync`, [`spin`] and
+//! `critical` for ready-made locks; `future` for what awaiting promises.
+//!
 //! # Where unsafe code stands
 //!
 //! It is denied in the whole crate, and allowed at the head of these files:

@@ -11,8 +11,9 @@ use crate::rules::Exclusive;
 use crate::wait::node::{NO_MODE, Request};
 use crate::wait::{Forever, Limit};
 
-/// What a guard carries from its acquisition to its release: whether that came
-/// through the line, so that somebody is likely to wait. Only a hint.
+/// The state that a guard keeps for its release: whether the acquisition had to
+/// stand in line, so that somebody is likely to wait. It only speeds the release
+/// up; nobody else needs it.
 #[derive(Clone, Copy, Debug)]
 pub struct Lined(pub(crate) bool);
 

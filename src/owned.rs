@@ -14,6 +14,8 @@ use crate::raw::mode::Rules;
 use crate::semaphore::{Permit, Semaphore};
 
 /// A [`Hold`] that keeps its lock alive, and so may outlive every borrow.
+///
+/// It can't be converted, unlike a [`Hold`].
 #[must_use = "a hold that is dropped at once releases at once"]
 pub struct OwnedHold<R: Rules, B: Backend> {
     lock: Arc<FifoLock<R, B>>,
@@ -88,6 +90,19 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
 }
 
 /// Permits that keep their semaphore alive, and so may outlive every borrow.
+///
+/// They can't be split or merged, unlike a [`Permit`].
+///
+/// ```
+/// use std::{sync::Arc, thread};
+/// use portunus::sync::Semaphore;
+///
+/// let slots = Arc::new(Semaphore::new(2));
+/// let permit = slots.acquire_owned();
+/// thread::spawn(move || drop(permit)).join().expect("no panic");
+/// assert_eq!(slots.available_permits(), 2);
+/// ```
+#[doc(alias = "OwnedSemaphorePermit")]
 #[must_use = "a permit that is dropped at once goes back at once"]
 pub struct OwnedPermit<B: Backend> {
     semaphore: Arc<Semaphore<B>>,

@@ -1,4 +1,6 @@
-//! The extension traits, to be imported together.
+//! The extension traits that add `lock_async`, `read_async`, `write_async`,
+//! `upgradable_read_async`, `lock_arc_async` and their like to `lock_api`'s
+//! types. Empty without the feature `async`.
 //!
 //! ```
 //! use portunus::prelude::*;

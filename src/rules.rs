@@ -102,13 +102,12 @@ impl Preference for Fair {
     const LANES: PerMode<u8> = PerMode::all(0);
 }
 
-/// No reader ever waits merely because a writer waits.
+/// No reader ever waits merely because a writer waits, or an upgrade.
 ///
-/// A steady stream of readers keeps writers waiting for ever. A nested read in
-/// one thread is safe, also with a writer waiting.
+/// A steady stream of readers keeps writers, and upgradable readers behind
+/// them, waiting for ever. A nested read in one thread is safe.
 #[derive(Clone, Copy, Debug, Default)]
 #[doc(alias = "RSLock")]
-#[doc(alias = "RSCondition")]
 pub struct ReadPreferring;
 
 impl Preference for ReadPreferring {
@@ -121,7 +120,6 @@ impl Preference for ReadPreferring {
 /// one thread waits for ever when a writer came in between: use `try_read`.
 #[derive(Clone, Copy, Debug, Default)]
 #[doc(alias = "WSLock")]
-#[doc(alias = "WSCondition")]
 pub struct WritePreferring;
 
 impl Preference for WritePreferring {
@@ -170,14 +168,16 @@ crate::modes! {
 /// A counting semaphore whose number of permits is carried in the lock.
 ///
 /// [`FifoLock`](crate::FifoLock) makes a lock of it that hands out holds like
-/// any other. The type [`Semaphore`](crate::Semaphore) is leaner and does more.
+/// any other. The type [`Semaphore`](crate::Semaphore) is leaner; it also splits
+/// and merges permits and shows how many are free.
 #[derive(Clone, Copy, Debug)]
 pub struct Semaphore {
     permits: usize,
 }
 
 impl Semaphore {
-    /// With so many permits. With none, every request waits.
+    /// With so many permits. With none, a request for one unit waits for ever,
+    /// and one for several is [`TooMany`](crate::TooMany).
     #[must_use]
     pub const fn new(permits: usize) -> Self {
         Self { permits }

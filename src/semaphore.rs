@@ -64,7 +64,8 @@ pub(crate) const fn request(weight: u32) -> Request {
 /// Strictly first come, first served. A request for many permits is served
 /// when all of them are free at once, and nobody behind it before it.
 ///
-/// With no permits at all it is a gate: [`acquire`](Self::acquire) waits.
+/// With no permits at all, [`acquire`](Self::acquire) waits for ever and
+/// [`acquire_many`](Self::acquire_many) errs.
 #[doc(alias = "BoundedSemaphore")]
 pub struct Semaphore<B: Backend> {
     raw: RawFifoLock<Permits, B>,
@@ -190,6 +191,8 @@ impl<B: Backend> fmt::Debug for Semaphore<B> {
 /// Permits of a [`Semaphore`]: dropped, they go back.
 ///
 /// They may be moved to another thread and dropped there.
+#[doc(alias = "SemaphorePermit")]
+#[doc(alias = "SemaphoreGuard")]
 #[must_use = "a permit that is dropped at once goes back at once"]
 pub struct Permit<'a, B: Backend> {
     semaphore: &'a Semaphore<B>,

@@ -12,10 +12,11 @@
 //!
 //! # Interrupts
 //!
-//! An interrupt handler may `try_…`, and may release what nobody queues for.
-//! The slow path takes a spin lock that the interrupted code may hold; in a
-//! handler that would wait for ever. Where handlers share a lock, use the
-//! backend `critical`.
+//! An interrupt handler may `try_acquire`, `try_lock`, `try_read` and
+//! `try_write`, and may release if nobody waits. It must not block, wait for a
+//! time, poll or drop a future, convert, or call `waiting`: these take a spin
+//! lock that the interrupted code may hold, and the handler would never return.
+//! Where handlers share a lock, use the backend `critical`.
 //!
 //! # Priorities
 //!

@@ -1,19 +1,30 @@
 //! Locks for threads of an operating system.
 //!
-//! A blocked thread pauses, then yields, then sleeps; who stands first pauses
-//! longest. So strict order of service costs little more than none, and
-//! nobody burns a core for long.
+//! A blocked thread pauses, then yields its core, then sleeps; the first in line
+//! pauses longest, because its turn comes next. This keeps strict order cheap,
+//! and no thread spins for long.
+//!
+//! ```
+//! use portunus::sync::Mutex;
+//!
+//! static TOTAL: Mutex<u64> = Mutex::new(0);
+//! std::thread::scope(|scope| {
+//!     for _ in 0..4 {
+//!         scope.spawn(|| *TOTAL.lock() += 1);
+//!     }
+//! });
+//! assert_eq!(*TOTAL.lock(), 4);
+//! ```
 //!
 //! Threads of real-time priority (`SCHED_FIFO` and its like) that share a lock
-//! and a core should have the same priority: yielding does not let one of a
-//! lower priority run, and the inner lock, held for a few instructions, is
-//! yielded for.
+//! and a core should have the same priority: a thread that finds the inner lock
+//! taken yields, which does not let one of a lower priority run.
 
 use crate::backend::{Backend, family};
 use crate::wait::inner::SpinInner;
 use crate::wait::park::{ParkWait, YieldCore};
 
-/// The backend of threads.
+/// The backend for threads of an operating system; a blocked thread sleeps.
 #[derive(Debug)]
 pub struct Threads(());
 

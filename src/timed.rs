@@ -22,13 +22,23 @@ use crate::wait::until::Until;
 impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// Enters in `mode`, waiting in line no longer than `timeout`.
     ///
-    /// A zero timeout asks once, and does not overtake.
+    /// `None` means that the time was over: the request has left the line, and
+    /// whoever it kept out has entered. It never returns `None` early, on the
+    /// monotonic clock. With a zero timeout it stands in line for a moment; to
+    /// ask without waiting, use [`try_acquire`](Self::try_acquire). A timeout
+    /// beyond the clock's range is no limit.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks the calling thread or core.
     #[doc(alias = "lock_timeout")]
     pub fn acquire_for(&self, mode: R::Mode, timeout: Duration) -> Option<Hold<'_, R, B>> {
         self.acquire_limited(mode, 1, Until::after(timeout))
     }
 
-    /// Enters in `mode`, waiting in line no longer than until `deadline`.
+    /// Enters in `mode`, waiting in line no longer than until `deadline`. One
+    /// that is past counts as a zero timeout; otherwise as
+    /// [`acquire_for`](Self::acquire_for).
     pub fn acquire_until(&self, mode: R::Mode, deadline: Instant) -> Option<Hold<'_, R, B>> {
         self.acquire_limited(mode, 1, Until::at(deadline))
     }

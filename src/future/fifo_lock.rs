@@ -61,8 +61,13 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     ///
     /// Dropped before the first poll: nothing. Queued: it leaves the line, and
     /// whoever it kept out enters. Granted but not polled since: the lock goes
-    /// to the next. See [`future`](crate::future), also for what happens when
-    /// one task awaits two holds of a lock at once.
+    /// to the next. Once it is ready, the hold is the holder, and dropping that
+    /// releases. See [`future`](crate::future), also for what happens when one
+    /// task awaits two holds of a lock at once.
+    ///
+    /// # Panics
+    ///
+    /// If polled again after it was ready; and if the rules do.
     ///
     /// ```
     /// use portunus::rules::{Access, ReadWrite};
@@ -81,7 +86,9 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     }
 
     /// Enters with `weight` units of `mode`, suspending the task until all of
-    /// them are there at once.
+    /// them are there at once. A weight of 0 is ready at once.
+    ///
+    /// Compiles only for rules with [`Rules::WEIGHTED`].
     ///
     /// # Cancel safety
     ///
@@ -163,7 +170,10 @@ impl<'a, R: Rules, B: Backend> Hold<'a, R, B> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future gives the hold up, in whichever mode it has then.
+    /// The future owns the hold. Dropped before the first poll or queued, it
+    /// releases the hold in its old mode; granted but not polled since, in the
+    /// new one. To keep the hold whatever happens, use
+    /// [`try_convert`](Self::try_convert).
     ///
     /// # Errors
     ///

@@ -7,7 +7,7 @@
 //! * They need no executor, no timer and no heap, are `Send` where the data
 //!   allows, and may be polled with another waker each time.
 //! * They are fused: [`is_terminated`](futures_core::FusedFuture) says that
-//!   the guard was handed out. Polling after that panics.
+//!   the guard, or the error, was handed out. Polling after that panics.
 //!
 //! # Cancel safety
 //!
@@ -18,14 +18,23 @@
 //! | granted, but not polled since | the lock goes to the next in line |
 //! | after it was ready | the guard is the holder: dropping that releases |
 //!
+//! An awaited conversion ([`ConvertHold`]) owns the hold that it converts:
+//! dropping it at any of the first three points also releases that hold, in the
+//! mode that it has then.
+//!
 //! # Futurelock
 //!
 //! Two acquisitions in one `select!`: the first in line is granted the lock
 //! while the task polls only the second. Other first come, first served locks
 //! hang then. Here the second takes the grant, and the first takes its place
-//! in line; where their modes don't allow that, the first gives its grant back
+//! in line (where their lanes differ, the last place of its own lane); where their modes don't allow that, the first gives its grant back
 //! and asks anew, behind all others, when it is polled. No *task* ever enters
 //! before another one that stood before it because of this.
+//!
+//! What this does not cure: a granted future that its task keeps and polls no
+//! more, while it asks for nothing else, keeps the lock until it is polled or
+//! dropped; and a *blocking* acquisition never takes a future's grant over, so
+//! that to call `lock` or `acquire` in that task waits for ever.
 //!
 //! Two futures count as one task's when their wakers are the same
 //! ([`Waker::will_wake`](core::task::Waker::will_wake)). Combinators that wrap

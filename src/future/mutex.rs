@@ -87,8 +87,8 @@ pub trait MutexExt {
     /// # Cancel safety
     ///
     /// Dropped before the first poll: nothing. Queued: it leaves the line.
-    /// Granted but not polled since: the lock goes to the next. See
-    /// [`future`](crate::future).
+    /// Granted but not polled since: the lock goes to the next. Once it is
+    /// ready, dropping the guard releases. See [`future`](crate::future).
     ///
     /// ```
     /// use portunus::prelude::*;

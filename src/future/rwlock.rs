@@ -171,7 +171,18 @@ pub trait RwLockExt {
     ///
     /// Dropped before the first poll: nothing. Queued: it leaves the line, and
     /// whoever it kept out enters. Granted but not polled since: the lock goes
-    /// to the next. See [`future`](crate::future).
+    /// to the next. Once it is ready, dropping the guard releases. See
+    /// [`future`](crate::future).
+    ///
+    /// ```
+    /// use portunus::prelude::*;
+    ///
+    /// # smol::block_on(async {
+    /// let board = portunus::sync::RwLock::<u32>::new(1);
+    /// let (one, two) = (board.read_async().await, board.read_async().await);
+    /// assert_eq!(*one, *two);
+    /// # });
+    /// ```
     #[doc(alias = "acquire_read")]
     fn read_async(&self) -> Read<'_, Self::Raw, Self::Data>;
 

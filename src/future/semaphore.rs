@@ -57,7 +57,17 @@ impl<B: Backend> Semaphore<B> {
     ///
     /// Dropped before the first poll: nothing. Queued: it leaves the line, and
     /// whoever it kept out is served. Granted but not polled since: the permit
-    /// goes to the next. See [`future`](crate::future).
+    /// goes to the next. Once it is ready, dropping the permit gives it back.
+    /// See [`future`](crate::future).
+    ///
+    /// ```
+    /// # smol::block_on(async {
+    /// let slots = portunus::sync::Semaphore::new(1);
+    /// let permit = slots.acquire_async().await;
+    /// assert_eq!(slots.available_permits(), 0);
+    /// # drop(permit);
+    /// # });
+    /// ```
     #[inline]
     pub fn acquire_async(&self) -> AcquirePermit<'_, B> {
         Acquire::new(PermitKind { semaphore: self }, Seat::new(request(1)))

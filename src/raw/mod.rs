@@ -1,4 +1,5 @@
-//! The engine: rules, the word, and what happens to it; the raw traits.
+//! Raw traits, in the style of `lock_api`, by which any lock's acquisitions can
+//! be awaited. (Beneath them, private: the engine, its word and its rules.)
 
 pub(crate) mod engine;
 pub(crate) mod lock;

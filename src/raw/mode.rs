@@ -7,7 +7,9 @@ use core::ops::Index;
 /// The most modes that one enum may have.
 pub const MAX_MODES: usize = 16;
 
-/// A limit in [`Rules::LIMITS`] that says: as many as the word has room for.
+/// A limit in [`Rules::LIMITS`] that says: as many as the word has room for,
+/// which depends on the other modes and the target, see [`Rules`]. A request
+/// beyond it waits.
 pub const UNLIMITED: usize = usize::MAX;
 
 /// One way of holding a lock: a variant of an enum.
@@ -238,8 +240,16 @@ impl<M: Mode> fmt::Debug for Held<M> {
 ///
 /// # What fits
 ///
-/// The counts of all modes live in one word beside a bit for each lane. That
-/// they fit is checked when a lock of these rules is built:
+/// All counts live in one `usize`. It holds one bit for each lane (the highest
+/// number in [`LANES`](Self::LANES), plus 1), and for each mode as many bits as
+/// its limit needs: 1 for 1, 2 for 3, 10 for 1023. What is left is divided
+/// evenly among the modes without a limit, which need at least 4 bits each. So
+/// 64 bits have room for 15 modes without a limit (15 holders each) or for two
+/// (2³¹ − 1 each), and 32 bits for 7. What compiles for 64 bits may not for 32.
+///
+/// That they fit is checked when code that builds a lock of these rules is
+/// generated: outside a `static` or `const`, `cargo build` reports it and
+/// `cargo check` may not.
 ///
 /// ```compile_fail
 /// use portunus::{Held, PerMode, Rules, sync::FifoLock};
@@ -291,25 +301,33 @@ pub trait Rules {
     /// Whether a hold may be converted into another mode.
     const CONVERTS: bool = true;
 
-    /// Whether a request for one unit of `mode` may enter beside what is held.
+    /// Whether one more unit of `mode` may be held beside `held`.
     ///
-    /// The first of a line is asked for again whenever somebody leaves;
-    /// nobody else is. So the predicate must be
+    /// When a holder leaves, a request is cancelled or a hold is converted, the
+    /// rule is asked for the first of the line, and for the next as long as the
+    /// answer is yes. It is also asked about counts that are only supposed. So
+    /// it must be
     ///
-    /// * a function of its arguments (what is in `self` may change only
-    ///   through the lock's own methods),
-    /// * cheap: it may run under the inner lock,
-    /// * monotone: with fewer holders it admits no less. A rule such as "B
-    ///   only beside A" is not, and its requests might wait for ever.
+    /// * a pure function of `self`, `mode` and `held`,
+    /// * cheap: it may run under the inner lock (`critical`: with interrupts
+    ///   off),
+    /// * monotone: with fewer holders it admits no less. Requests of a rule
+    ///   such as "B only beside A" might wait for ever.
     ///
-    /// It must not touch the lock. A request of weight `k` is judged as its
-    /// last unit: `k - 1` units of its mode are counted in `held`.
+    /// A request of weight `k` is asked about as its last unit, with the other
+    /// `k - 1` counted in `held`. A conversion is asked about as if its own
+    /// hold had left. Limits are checked before, and need not be repeated here.
+    ///
+    /// It must not use the lock it decides for: that can hang, or on
+    /// `critical` end the program.
     ///
     /// # Panics
     ///
-    /// A panic in it leaves the lock as it was. Is the request judged in
-    /// another party's call, its waiter is taken out of the line, wakes and
-    /// asks anew, so that a rule that still panics does so in the call of the
-    /// one who asked.
+    /// A panic goes on in the call that asked the rule: an acquisition, or the
+    /// release, cancellation or conversion that would have let the request in
+    /// (then a drop panics). What was released stays released. The waiter that
+    /// was being judged leaves the line, wakes and asks anew, so that a rule
+    /// that still panics does so in its own call too.
+    #[doc(alias = "is_compatible")]
     fn admits(&self, mode: Self::Mode, held: &Held<Self::Mode>) -> bool;
 }

@@ -23,6 +23,10 @@ pub trait RawWaiter: Default {
 /// as after [`lock_api::RawMutex::lock`]. After `cancel_lock` nothing refers
 /// to the waiter any more, and an acquisition that was granted and not yet
 /// reported by `poll_lock` has been given back.
+///
+/// Until it is ready, `poll_lock` sees to it that the waker of the latest poll
+/// is woken when another poll can succeed. Once it has returned `Ready`,
+/// [`RawWaiter::is_done`] is true, and further polls return `Pending`.
 pub unsafe trait RawMutexAsync: lock_api::RawMutex {
     /// A place in line.
     type Waiter: RawWaiter;

@@ -23,15 +23,14 @@ use crate::atomic::{AtomicPtr, Ordering, constructor};
 ///
 /// # Safety
 ///
-/// While `with` runs its closure, no other closure of the same lock runs, in
+/// While `with` or `try_with` runs its closure, no other closure of the same lock runs, in
 /// no thread and no handler, nor nested in the same one; and what one closure
 /// wrote, the next one sees; also when a closure panics. The word that a
 /// closure leaves is the one that the next one finds. `with` always runs its
 /// closure, and unwinds only if that does: those who leave a line rely on it.
 pub unsafe trait InnerLock: Send + Sync {
-    /// Open, keeping null.
+    /// An open lock that keeps null.
     #[cfg(not(all(test, portunus_loom)))]
-    #[doc(hidden)]
     #[allow(clippy::declare_interior_mutable_const)]
     const INIT: Self;
 
@@ -200,7 +199,8 @@ impl<R> fmt::Debug for SpinInner<R> {
     }
 }
 
-/// An inner lock made of any raw mutex of lock_api.
+/// An inner lock made of any [`lock_api::RawMutex`]. If that mutex panics, the
+/// program ends.
 #[derive(Debug)]
 pub struct RawMutexInner<M> {
     mutex: M,

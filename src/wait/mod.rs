@@ -69,6 +69,10 @@ impl Limit for Forever {
 
 /// How a blocked caller spends its time until its turn comes.
 pub trait Wait {
-    /// Returns `true` when the turn is over, `false` when the limit is.
+    /// Blocks the caller until [`turn.place()`](Turn::place) is
+    /// [`Place::Over`] (`true`), or until nothing is left of `limit` (`false`).
+    ///
+    /// It must not return earlier: an acquisition without a limit would panic.
+    /// It may return late. If it panics, the request leaves the line.
     fn wait(turn: &impl Turn, limit: &impl Limit) -> bool;
 }
