@@ -16,7 +16,7 @@
 //! | `mutex.rs`, `rwlock.rs`, `timed.rs` | `lock_api`'s raw traits |
 //! | `owned.rs` | a guard that keeps its mutex alive |
 //! | `raw/engine.rs`, `wait/batch.rs` | arrays that are not cleared first |
-//! | `raw/lock.rs` | the line, limbo and nodes under the inner lock |
+//! | `raw/lock/mod.rs`, `raw/lock/section.rs` | the line, limbo and nodes under the inner lock |
 //! | `raw/traits.rs`, `raw/waiter.rs` | places in line, as raw traits |
 //! | `wait/node.rs`, `wait/line.rs` | nodes linked by pointers |
 //! | `wait/inner.rs`, `wait/critical.rs` | the inner lock's contract |
@@ -47,7 +47,6 @@ pub mod future;
 mod mutex;
 #[cfg(feature = "alloc")]
 mod owned;
-pub mod prelude;
 pub mod raw;
 pub mod rules;
 mod rwlock;
@@ -71,3 +70,17 @@ pub use rwlock::RawRwLock;
 pub use semaphore::{Permit, Semaphore};
 pub use wait::inner::{RawMutexInner, SpinInner};
 pub use wait::{Forever, InnerLock, Left, Limit, Place, Turn, Wait};
+
+/// The extension traits that add `lock_async`, `read_async`, `write_async`,
+/// `upgradable_read_async`, `lock_arc_async` and their like to `lock_api`'s
+/// types. Empty without the feature `async`.
+///
+/// ```
+/// use portunus::prelude::*;
+/// ```
+pub mod prelude {
+    #[cfg(all(feature = "async", feature = "alloc"))]
+    pub use crate::future::{MutexArcExt, RwLockArcExt};
+    #[cfg(feature = "async")]
+    pub use crate::future::{MutexExt, RwLockExt, RwLockUpgradeExt};
+}
