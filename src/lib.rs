@@ -45,7 +45,7 @@ mod fifo_lock;
 #[cfg(all(feature = "async", not(all(test, portunus_loom))))]
 pub mod future;
 mod mutex;
-#[cfg(feature = "alloc")]
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod owned;
 pub mod raw;
 pub mod rules;
@@ -62,7 +62,7 @@ pub use backend::Backend;
 pub use error::{ConvertError, TooMany};
 pub use fifo_lock::{FifoLock, Hold};
 pub use mutex::{Lined, RawMutex};
-#[cfg(feature = "alloc")]
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use owned::{OwnedHold, OwnedMutexGuard, OwnedPermit};
 pub use raw::mode::{Held, MAX_MODES, Mode, PerMode, Rules, UNLIMITED};
 pub use rules::{Fair, ReadPreferring, WritePreferring};
@@ -79,7 +79,7 @@ pub use wait::{Forever, InnerLock, Left, Limit, Place, Turn, Wait};
 /// use portunus::prelude::*;
 /// ```
 pub mod prelude {
-    #[cfg(all(feature = "async", feature = "alloc"))]
+    #[cfg(all(feature = "async", feature = "alloc", target_has_atomic = "ptr"))]
     pub use crate::future::{MutexArcExt, RwLockArcExt};
     #[cfg(feature = "async")]
     pub use crate::future::{MutexExt, RwLockExt, RwLockUpgradeExt};

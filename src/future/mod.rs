@@ -49,14 +49,14 @@
 
 mod fifo_lock;
 mod mutex;
-#[cfg(feature = "alloc")]
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod owned;
 mod rwlock;
 mod semaphore;
 
 pub use fifo_lock::{AcquireHold, AcquireManyHold, ConvertHold};
 pub use mutex::{Lock, MutexExt};
-#[cfg(feature = "alloc")]
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use owned::{
     AcquireManyOwnedPermit, AcquireOwnedHold, AcquireOwnedPermit, LockArc, MutexArcExt, ReadArc,
     RwLockArcExt, WriteArc,

@@ -411,7 +411,6 @@ fn a_limit_races_with_a_grant() {
         shop.write();
         shop.lock.release(LOCK, mine);
         join(Vec::from([impatient, patient]));
-        // SAFETY: everybody is gone.
         let writes = shop.read();
         assert!((2..=3).contains(&writes));
         shop.check(writes);
