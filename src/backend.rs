@@ -1,5 +1,6 @@
 //! What a platform brings, and the names that each backend module exports.
 
+use crate::panic::Panic;
 use crate::wait::{InnerLock, Wait};
 
 /// A platform: how the line is guarded for a moment, and how a blocked caller
@@ -26,6 +27,16 @@ pub trait Backend: 'static {
     type Inner: InnerLock;
     /// Blocks a caller.
     type Wait: Wait;
+
+    /// Runs `f`, and gives its panic as a value where the platform can catch
+    /// one. Unless a backend says otherwise, the panic goes on.
+    ///
+    /// # Errors
+    ///
+    /// The panic.
+    fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Panic> {
+        Ok(f())
+    }
 }
 
 /// Writes the family of names that every backend exports, over one backend.

@@ -13,6 +13,7 @@
 //! |---|---|
 //! | `atomic/model.rs` | cells that loom watches |
 //! | `future/*.rs` | polling places that are pinned |
+//! | `misuse.rs` | an instruction that traps |
 //! | `mutex.rs`, `rwlock.rs`, `timed.rs` | `lock_api`'s raw traits |
 //! | `owned.rs` | a guard that keeps its mutex alive |
 //! | `raw/engine.rs`, `wait/batch.rs` | arrays that are not cleared first |
@@ -44,9 +45,11 @@ mod error;
 mod fifo_lock;
 #[cfg(all(feature = "async", not(all(test, portunus_loom))))]
 pub mod future;
+mod misuse;
 mod mutex;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod owned;
+mod panic;
 pub mod raw;
 pub mod rules;
 mod rwlock;
@@ -64,6 +67,7 @@ pub use fifo_lock::{FifoLock, Hold};
 pub use mutex::{Lined, RawMutex};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use owned::{OwnedHold, OwnedMutexGuard, OwnedPermit};
+pub use panic::Panic;
 pub use raw::mode::{Held, MAX_MODES, Mode, PerMode, Rules, UNLIMITED};
 pub use rules::{Fair, ReadPreferring, WritePreferring};
 pub use rwlock::RawRwLock;

@@ -21,6 +21,7 @@
 //! taken yields, which does not let one of a lower priority run.
 
 use crate::backend::{Backend, family};
+use crate::panic::Panic;
 use crate::wait::inner::SpinInner;
 use crate::wait::park::{ParkWait, YieldCore};
 
@@ -31,6 +32,10 @@ pub struct Threads(());
 impl Backend for Threads {
     type Inner = SpinInner<YieldCore>;
     type Wait = ParkWait;
+
+    fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Panic> {
+        Panic::catch(f)
+    }
 }
 
 family!(Threads);

@@ -18,7 +18,13 @@ mod model;
 use model as imp;
 
 pub(crate) use core::sync::atomic::Ordering;
-pub(crate) use imp::{AtomicPtr, AtomicU8, AtomicUsize, Cell, Fault, constructor, init, reached};
+#[cfg(target_has_atomic = "64")]
+#[allow(unused_imports, reason = "of memory that processes share")]
+pub(crate) use imp::AtomicU64;
+pub(crate) use imp::{
+    AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, AtomicWide, Cell, Fault, Wide, constructor, init,
+    next_number, reached,
+};
 #[cfg(all(test, portunus_loom))]
 pub(crate) use model::was_reached;
 
@@ -134,7 +140,6 @@ macro_rules! word {
 
 word! { usize, AtomicUsize; }
 
-// The second width exists for memory that processes share; until a test or a
-// backend uses it, it costs nothing.
-#[cfg(all(test, target_has_atomic = "64"))]
+// The second width is that of memory which processes share.
+#[cfg(target_has_atomic = "64")]
 word! { u64, imp::AtomicU64; }

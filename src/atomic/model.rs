@@ -7,7 +7,49 @@
 
 #![allow(unsafe_code)]
 
-pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
+pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
+
+/// The widest integer whose atomic takes no lock here, and that atomic.
+pub(crate) type Wide = u64;
+
+/// A word that is loaded and then exchanged.
+///
+/// Loom reorders an access with the last one before it only, so a thread's own
+/// load hides another thread's from its exchange. Each access here begins with
+/// an exchange of something else: none hides another. It is relaxed, and orders
+/// nothing.
+#[derive(Debug)]
+pub(crate) struct AtomicWide {
+    word: AtomicU64,
+    turn: AtomicUsize,
+}
+
+impl AtomicWide {
+    pub(crate) fn new(value: Wide) -> Self {
+        Self { word: AtomicU64::new(value), turn: AtomicUsize::new(0) }
+    }
+
+    pub(crate) fn load(&self, order: Ordering) -> Wide {
+        self.turn.fetch_add(1, Ordering::Relaxed);
+        self.word.load(order)
+    }
+
+    pub(crate) fn store(&self, value: Wide, order: Ordering) {
+        self.turn.fetch_add(1, Ordering::Relaxed);
+        self.word.store(value, order);
+    }
+
+    pub(crate) fn compare_exchange(
+        &self,
+        current: Wide,
+        new: Wide,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<Wide, Wide> {
+        self.turn.fetch_add(1, Ordering::Relaxed);
+        self.word.compare_exchange(current, new, success, failure)
+    }
+}
 
 use core::sync::atomic::Ordering;
 use loom::cell::UnsafeCell;
@@ -123,3 +165,9 @@ macro_rules! init {
     };
 }
 pub(crate) use init;
+
+/// The next running number of the process, from 1 on.
+pub(crate) fn next_number() -> usize {
+    static LAST: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+}

@@ -1,11 +1,24 @@
 //! The processor's atomics, or what stands for them on a chip that has none.
 
 pub(crate) use core::cell::Cell;
-#[cfg(all(test, target_has_atomic = "64"))]
+#[cfg(target_has_atomic = "64")]
 pub(crate) use portable_atomic::AtomicU64;
-pub(crate) use portable_atomic::{AtomicPtr, AtomicU8, AtomicUsize};
+pub(crate) use portable_atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicUsize};
 
 use core::sync::atomic::Ordering;
+
+/// The widest integer whose atomic takes no lock here, and that atomic.
+#[cfg(target_has_atomic = "64")]
+mod wide {
+    pub(crate) type Wide = u64;
+    pub(crate) type AtomicWide = portable_atomic::AtomicU64;
+}
+#[cfg(not(target_has_atomic = "64"))]
+mod wide {
+    pub(crate) type Wide = u32;
+    pub(crate) type AtomicWide = portable_atomic::AtomicU32;
+}
+pub(crate) use wide::{AtomicWide, Wide};
 
 /// Deliberate faults exist in models only; here none is ever on.
 #[derive(Clone, Copy, Debug)]
@@ -64,3 +77,9 @@ macro_rules! init {
     };
 }
 pub(crate) use init;
+
+/// The next running number of the process, from 1 on.
+pub(crate) fn next_number() -> usize {
+    static LAST: AtomicUsize = AtomicUsize::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+}
