@@ -39,54 +39,61 @@ pub trait Backend: 'static {
     }
 }
 
-/// Writes the family of names that every backend exports, over one backend.
+/// Writes the family of names that every backend exports, over one backend,
+/// which may have a parameter of its own: `family!(Single<V>, V)`.
 macro_rules! family {
-    ($backend:ty) => {
+    ($backend:ty $(, $own:ident)?) => {
         /// A first come, first served lock with the user's own modes.
-        pub type FifoLock<R> = crate::FifoLock<R, $backend>;
+        pub type FifoLock<R $(, $own)?> = crate::FifoLock<R, $backend>;
         /// A hold on a [`FifoLock`].
-        pub type Hold<'a, R> = crate::Hold<'a, R, $backend>;
+        pub type Hold<'a, R $(, $own)?> = crate::Hold<'a, R, $backend>;
         /// Exclusive access to data, first come, first served.
         ///
         #[doc = include_str!("docs/mutex.md")]
         #[doc(alias = "Lock")]
         #[doc(alias = "FairMutex")]
-        pub type Mutex<T> = lock_api::Mutex<RawMutex, T>;
+        pub type Mutex<T $(, $own)?> = lock_api::Mutex<RawMutex<$($own)?>, T>;
         /// Access to what a [`Mutex`] protects; dropped, it releases.
-        pub type MutexGuard<'a, T> = lock_api::MutexGuard<'a, RawMutex, T>;
+        pub type MutexGuard<'a, T $(, $own)?> =
+            lock_api::MutexGuard<'a, RawMutex<$($own)?>, T>;
         /// Access to a part of what a [`Mutex`] protects.
-        pub type MappedMutexGuard<'a, T> = lock_api::MappedMutexGuard<'a, RawMutex, T>;
+        pub type MappedMutexGuard<'a, T $(, $own)?> =
+            lock_api::MappedMutexGuard<'a, RawMutex<$($own)?>, T>;
         /// The raw lock of [`Mutex`].
-        pub type RawMutex = crate::RawMutex<$backend>;
+        pub type RawMutex<$($own)?> = crate::RawMutex<$backend>;
         /// Shared or exclusive access to data, with a choice of preference.
         ///
         #[doc = include_str!("docs/rwlock.md")]
         #[doc(alias = "SharedLock")]
         #[doc(alias = "RSLock")]
         #[doc(alias = "WSLock")]
-        pub type RwLock<T, P = crate::Fair> = lock_api::RwLock<RawRwLock<P>, T>;
+        #[doc(alias = "AsyncRSLock")]
+        #[doc(alias = "AsyncWSLock")]
+        pub type RwLock<T, $($own,)? P = crate::Fair> = lock_api::RwLock<RawRwLock<$($own,)? P>, T>;
         /// Shared access to what a [`RwLock`] protects; dropped, it releases.
-        pub type RwLockReadGuard<'a, T, P = crate::Fair> =
-            lock_api::RwLockReadGuard<'a, RawRwLock<P>, T>;
+        pub type RwLockReadGuard<'a, T, $($own,)? P = crate::Fair> =
+            lock_api::RwLockReadGuard<'a, RawRwLock<$($own,)? P>, T>;
         /// Exclusive access to what a [`RwLock`] protects; dropped, it releases.
-        pub type RwLockWriteGuard<'a, T, P = crate::Fair> =
-            lock_api::RwLockWriteGuard<'a, RawRwLock<P>, T>;
+        pub type RwLockWriteGuard<'a, T, $($own,)? P = crate::Fair> =
+            lock_api::RwLockWriteGuard<'a, RawRwLock<$($own,)? P>, T>;
         /// Shared access to what a [`RwLock`] protects that can be upgraded to
         /// exclusive access. One at a time, beside any number of readers.
-        pub type RwLockUpgradableReadGuard<'a, T, P = crate::Fair> =
-            lock_api::RwLockUpgradableReadGuard<'a, RawRwLock<P>, T>;
+        pub type RwLockUpgradableReadGuard<'a, T, $($own,)? P = crate::Fair> =
+            lock_api::RwLockUpgradableReadGuard<'a, RawRwLock<$($own,)? P>, T>;
         /// Shared access to a part of what a [`RwLock`] protects.
-        pub type MappedRwLockReadGuard<'a, T, P = crate::Fair> =
-            lock_api::MappedRwLockReadGuard<'a, RawRwLock<P>, T>;
+        pub type MappedRwLockReadGuard<'a, T, $($own,)? P = crate::Fair> =
+            lock_api::MappedRwLockReadGuard<'a, RawRwLock<$($own,)? P>, T>;
         /// Exclusive access to a part of what a [`RwLock`] protects.
-        pub type MappedRwLockWriteGuard<'a, T, P = crate::Fair> =
-            lock_api::MappedRwLockWriteGuard<'a, RawRwLock<P>, T>;
+        pub type MappedRwLockWriteGuard<'a, T, $($own,)? P = crate::Fair> =
+            lock_api::MappedRwLockWriteGuard<'a, RawRwLock<$($own,)? P>, T>;
         /// The raw lock of [`RwLock`].
-        pub type RawRwLock<P = crate::Fair> = crate::RawRwLock<P, $backend>;
+        pub type RawRwLock<$($own,)? P = crate::Fair> = crate::RawRwLock<P, $backend>;
         /// A number of permits, handed out first come, first served.
-        pub type Semaphore = crate::Semaphore<$backend>;
+        pub type Semaphore<$($own)?> = crate::Semaphore<$backend>;
+        /// A semaphore that can be closed, and says so.
+        pub type ClosableSemaphore<$($own)?> = crate::ClosableSemaphore<$backend>;
         /// Permits of a [`Semaphore`].
-        pub type Permit<'a> = crate::Permit<'a, $backend>;
+        pub type Permit<'a $(, $own)?> = crate::Permit<'a, $backend>;
     };
 }
 pub(crate) use family;

@@ -11,6 +11,10 @@ pub struct TooMany {
 }
 
 impl TooMany {
+    pub(crate) fn new(requested: u32, limit: usize) -> Self {
+        Self { requested, limit }
+    }
+
     #[inline]
     pub(crate) fn check(requested: u32, limit: usize) -> Result<(), Self> {
         match usize::try_from(requested) {
@@ -43,6 +47,95 @@ impl fmt::Display for TooMany {
 }
 
 impl Error for TooMany {}
+
+/// A semaphore was to have more permits than it can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TooManyPermits {
+    requested: usize,
+    limit: usize,
+}
+
+impl TooManyPermits {
+    #[inline]
+    pub(crate) fn check(requested: usize, limit: usize) -> Result<(), Self> {
+        if requested <= limit { Ok(()) } else { Err(Self { requested, limit }) }
+    }
+
+    /// How many permits it was to have.
+    #[must_use]
+    pub fn requested(&self) -> usize {
+        self.requested
+    }
+
+    /// How many it can have.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+}
+
+impl fmt::Display for TooManyPermits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "a semaphore was to have {} permits, and can have at most {}",
+            self.requested, self.limit
+        )
+    }
+}
+
+impl Error for TooManyPermits {}
+
+/// The semaphore was closed: it gives out no permit any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Closed(pub(crate) ());
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the semaphore is closed: it gives out no permit any more")
+    }
+}
+
+impl Error for Closed {}
+
+/// A closable semaphore did not give several permits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AcquireError {
+    /// There are fewer permits in all.
+    TooMany(TooMany),
+    /// It was closed before the request or while that waited.
+    Closed(Closed),
+}
+
+impl From<TooMany> for AcquireError {
+    fn from(error: TooMany) -> Self {
+        Self::TooMany(error)
+    }
+}
+
+impl From<Closed> for AcquireError {
+    fn from(error: Closed) -> Self {
+        Self::Closed(error)
+    }
+}
+
+impl fmt::Display for AcquireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooMany(error) => error.fmt(f),
+            Self::Closed(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for AcquireError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(match self {
+            Self::TooMany(error) => error,
+            Self::Closed(error) => error,
+        })
+    }
+}
 
 /// A hold could not be converted; it is as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

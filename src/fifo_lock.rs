@@ -1,16 +1,15 @@
 //! A first come, first served lock with the user's own modes.
 
-use core::cell::Cell;
 use core::fmt;
-use core::mem;
 
 use crate::atomic::constructor;
 use crate::backend::Backend;
-use crate::error::{ConvertError, TooMany};
-use crate::raw::lock::{Conversion, RawFifoLock};
+use crate::error::TooMany;
+use crate::hold::{Hold, Units};
+use crate::raw::lock::RawFifoLock;
 use crate::raw::mode::{Mode, Rules, index_of};
+use crate::wait::Limit;
 use crate::wait::node::{NO_MODE, Request};
-use crate::wait::{Forever, Limit};
 
 /// A first come, first served lock with the user's own modes.
 ///
@@ -106,10 +105,7 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     #[doc(alias = "lock")]
     #[doc(alias = "FifoLock.__call__")]
     pub fn acquire(&self, mode: R::Mode) -> Hold<'_, R, B> {
-        match self.raw.acquire(request(mode, 1), &Forever) {
-            Some(lined) => self.hold(mode, 1, lined),
-            None => unreachable!("waiting without a limit ends with the lock"),
-        }
+        self.enter(request(mode, 1))
     }
 
     /// Enters in `mode` if that is possible now.
@@ -120,7 +116,7 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     #[inline]
     #[doc(alias = "try_lock")]
     pub fn try_acquire(&self, mode: R::Mode) -> Option<Hold<'_, R, B>> {
-        self.raw.try_acquire(request(mode, 1)).then(|| self.hold(mode, 1, false))
+        self.try_enter(request(mode, 1))
     }
 
     /// Enters with `weight` units of `mode`, waiting in line until all of
@@ -151,13 +147,11 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// [`TooMany`] when not even an empty lock would admit so many.
     pub fn acquire_many(&self, mode: R::Mode, weight: u32) -> Result<Hold<'_, R, B>, TooMany> {
         self.check_weight(mode, weight)?;
+        let request = request(mode, weight);
         if weight == 0 {
-            return Ok(self.hold(mode, 0, false));
+            return Ok(self.hold(request, false));
         }
-        match self.raw.acquire(request(mode, weight), &Forever) {
-            Some(lined) => Ok(self.hold(mode, weight, lined)),
-            None => unreachable!("waiting without a limit ends with the lock"),
-        }
+        Ok(self.enter(request))
     }
 
     /// Enters with `weight` units of `mode` if that is possible now.
@@ -174,8 +168,9 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
         weight: u32,
     ) -> Result<Option<Hold<'_, R, B>>, TooMany> {
         self.check_weight(mode, weight)?;
-        let entered = weight == 0 || self.raw.try_acquire(request(mode, weight));
-        Ok(entered.then(|| self.hold(mode, weight, false)))
+        let request = request(mode, weight);
+        let entered = weight == 0 || self.raw.try_acquire(request);
+        Ok(entered.then(|| self.hold(request, false)))
     }
 
     pub(crate) fn check_weight(&self, mode: R::Mode, weight: u32) -> Result<(), TooMany> {
@@ -210,9 +205,37 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
         self.raw.rules()
     }
 
+    /// Enters, blocking.
     #[inline(always)]
-    pub(crate) fn hold(&self, mode: R::Mode, weight: u32, lined: bool) -> Hold<'_, R, B> {
-        Hold { lock: self, mode, weight, lined }
+    pub(crate) fn enter(&self, request: Request) -> Hold<'_, R, B> {
+        self.hold(request, self.raw.acquire_blocking(request))
+    }
+
+    /// Enters, blocking, with what a hold had: maybe nothing.
+    pub(crate) fn enter_again(&self, request: Request) -> Hold<'_, R, B> {
+        if request.weight == 0 { self.hold(request, false) } else { self.enter(request) }
+    }
+
+    /// Enters, blocking no longer than `limit`.
+    #[inline(always)]
+    pub(crate) fn enter_limited(
+        &self,
+        request: Request,
+        limit: &impl Limit,
+    ) -> Option<Hold<'_, R, B>> {
+        self.raw.acquire(request, limit).map(|lined| self.hold(request, lined))
+    }
+
+    /// Enters now, or not at all.
+    #[inline(always)]
+    pub(crate) fn try_enter(&self, request: Request) -> Option<Hold<'_, R, B>> {
+        self.raw.try_acquire(request).then(|| self.hold(request, false))
+    }
+
+    /// The hold of who has entered by this request.
+    #[inline(always)]
+    pub(crate) fn hold(&self, request: Request, lined: bool) -> Hold<'_, R, B> {
+        Hold::new(self, Units::of(request, lined))
     }
 
     pub(crate) fn raw(&self) -> &RawFifoLock<R, B> {
@@ -230,182 +253,5 @@ impl<R: Rules + Default, B: Backend> Default for FifoLock<R, B> {
 impl<R: Rules, B: Backend> fmt::Debug for FifoLock<R, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.raw.fmt_as("FifoLock", f)
-    }
-}
-
-/// A hold on a [`FifoLock`]: dropped, it releases.
-///
-/// It may be moved to another thread and dropped there. Forgotten, it holds
-/// for ever.
-///
-/// # Panics
-///
-/// Dropping it panics if the rule or a waker does while others are let in.
-#[must_use = "a hold that is dropped at once releases at once"]
-#[doc(alias = "guard")]
-pub struct Hold<'a, R: Rules, B: Backend> {
-    lock: &'a FifoLock<R, B>,
-    mode: R::Mode,
-    weight: u32,
-    lined: bool,
-}
-
-impl<'a, R: Rules, B: Backend> Hold<'a, R, B> {
-    /// The mode in which it holds.
-    #[inline]
-    pub fn mode(&self) -> R::Mode {
-        self.mode
-    }
-
-    /// How many units it holds.
-    #[inline]
-    pub fn weight(&self) -> u32 {
-        self.weight
-    }
-
-    /// The lock that it holds.
-    #[inline]
-    pub fn lock(&self) -> &'a FifoLock<R, B> {
-        self.lock
-    }
-
-    /// Changes its mode in one step, if that is possible now.
-    ///
-    /// It never lets go in between. Whoever waits is not asked: the hold is
-    /// inside already. Those whom the new mode lets in enter at once.
-    ///
-    /// Compiles only for rules with [`Rules::CONVERTS`].
-    #[doc(alias = "upgrade")]
-    #[doc(alias = "downgrade")]
-    pub fn try_convert(&mut self, mode: R::Mode) -> bool {
-        let request = self.conversion(mode);
-        if request.weight == 0 {
-            self.mode = mode;
-            return true;
-        }
-        let Some(due) = self.lock.raw.try_convert(request) else { return false };
-        // Before the grant: that may unwind.
-        self.mode = mode;
-        if due {
-            self.lock.raw.grant_now();
-        }
-        true
-    }
-
-    /// Changes its mode in one step, waiting until that is possible.
-    ///
-    /// ```
-    /// use portunus::rules::{Access, ReadWrite};
-    /// use portunus::sync::FifoLock;
-    ///
-    /// let lock = FifoLock::new(ReadWrite);
-    /// let mut hold = lock.acquire(Access::Read);
-    /// hold.convert(Access::Write)?;
-    /// assert_eq!(hold.mode(), Access::Write);
-    /// # Ok::<(), portunus::ConvertError>(())
-    /// ```
-    ///
-    /// # Fairness
-    ///
-    /// A conversion stands ahead of the lane of the mode that it wants, and is
-    /// judged before all requests: it holds already, and who waits for it to go
-    /// would otherwise wait for ever. Conversions into one lane are served in
-    /// the order in which they came, except that one that can't be served yet
-    /// does not hold up another.
-    ///
-    /// # Blocking
-    ///
-    /// Blocks the calling thread or core. In async code use
-    /// [`convert_async`](Self::convert_async).
-    ///
-    /// # Errors
-    ///
-    /// The hold is as it was. [`ConvertError::Deadlock`]: another conversion
-    /// waits, and neither could be served while the other keeps its hold.
-    /// [`ConvertError::Impossible`]: the new mode never admits so many units.
-    pub fn convert(&mut self, mode: R::Mode) -> Result<(), ConvertError> {
-        self.convert_limited(mode, &Forever)
-    }
-
-    pub(crate) fn convert_limited(
-        &mut self,
-        mode: R::Mode,
-        limit: &impl Limit,
-    ) -> Result<(), ConvertError> {
-        let request = self.conversion(mode);
-        if request.weight == 0 {
-            self.mode = mode;
-            return Ok(());
-        }
-        /// Notes the mode that the hold has, also when waiting unwinds.
-        struct Noting<'h, 'a, R: Rules, B: Backend> {
-            hold: &'h mut Hold<'a, R, B>,
-            mode: R::Mode,
-            converted: Cell<bool>,
-        }
-        impl<R: Rules, B: Backend> Drop for Noting<'_, '_, R, B> {
-            fn drop(&mut self) {
-                if self.converted.get() {
-                    self.hold.mode = self.mode;
-                }
-            }
-        }
-        let raw = &self.lock.raw;
-        let noting = Noting { hold: self, mode, converted: Cell::new(false) };
-        let ended = raw.convert(request, limit, &noting.converted);
-        drop(noting);
-        match ended {
-            Conversion::Done(due) => {
-                if due {
-                    raw.grant_now();
-                }
-                Ok(())
-            }
-            Conversion::Deadlock => Err(self.refusal(request)),
-            Conversion::TooLong => Err(ConvertError::TimedOut),
-        }
-    }
-
-    /// Notes a mode that a conversion has given it.
-    pub(crate) fn set_mode(&mut self, mode: R::Mode) {
-        self.mode = mode;
-    }
-
-    /// The request for changing into `mode`.
-    pub(crate) fn conversion(&self, mode: R::Mode) -> Request {
-        const { assert!(R::CONVERTS, "set Rules::CONVERTS to let holds change their mode") };
-        Request { mode: index_of(mode), from: index_of(self.mode), weight: self.weight }
-    }
-
-    /// Why a conversion was refused.
-    pub(crate) fn refusal(&self, request: Request) -> ConvertError {
-        if self.lock.raw.is_possible(request) {
-            ConvertError::Deadlock
-        } else {
-            ConvertError::Impossible
-        }
-    }
-
-    /// What [`FifoLock::hold`] makes a hold of; nothing is released.
-    pub(crate) fn into_parts(self) -> (R::Mode, u32, bool) {
-        let parts = (self.mode, self.weight, self.lined);
-        mem::forget(self);
-        parts
-    }
-}
-
-impl<R: Rules, B: Backend> Drop for Hold<'_, R, B> {
-    #[inline]
-    fn drop(&mut self) {
-        if R::WEIGHTED && self.weight == 0 {
-            return;
-        }
-        self.lock.raw.release(request(self.mode, self.weight), self.lined);
-    }
-}
-
-impl<R: Rules, B: Backend> fmt::Debug for Hold<'_, R, B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hold").field("mode", &self.mode).field("weight", &self.weight).finish()
     }
 }

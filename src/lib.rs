@@ -19,6 +19,7 @@
 //! | `raw/engine.rs`, `wait/batch.rs` | arrays that are not cleared first |
 //! | `raw/lock/mod.rs`, `raw/lock/section.rs` | the line, limbo and nodes under the inner lock |
 //! | `raw/traits.rs`, `raw/waiter.rs` | places in line, as raw traits |
+//! | `raw/vouch.rs`, `rules/mod.rs` | vouching for a rule, and for the ready-made ones |
 //! | `wait/node.rs`, `wait/line.rs` | nodes linked by pointers |
 //! | `wait/inner.rs`, `wait/critical.rs` | the inner lock's contract |
 //! | `wait/park.rs` | the waker of a thread's bed |
@@ -45,6 +46,7 @@ mod error;
 mod fifo_lock;
 #[cfg(all(feature = "async", not(all(test, portunus_loom))))]
 pub mod future;
+mod hold;
 mod misuse;
 mod mutex;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
@@ -62,29 +64,31 @@ mod timed;
 mod wait;
 
 pub use backend::Backend;
-pub use error::{ConvertError, TooMany};
-pub use fifo_lock::{FifoLock, Hold};
+pub use error::{AcquireError, Closed, ConvertError, TooMany, TooManyPermits};
+pub use fifo_lock::FifoLock;
+pub use hold::Hold;
 pub use mutex::{Lined, RawMutex};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use owned::{OwnedHold, OwnedMutexGuard, OwnedPermit};
 pub use panic::Panic;
 pub use raw::mode::{Held, MAX_MODES, Mode, PerMode, Rules, UNLIMITED};
+pub use raw::vouch::Vouched;
 pub use rules::{Fair, ReadPreferring, WritePreferring};
 pub use rwlock::RawRwLock;
-pub use semaphore::{Permit, Semaphore};
+pub use semaphore::{ClosableSemaphore, Permit, Semaphore};
 pub use wait::inner::{RawMutexInner, SpinInner};
 pub use wait::{Forever, InnerLock, Left, Limit, Place, Turn, Wait};
 
 /// The extension traits that add `lock_async`, `read_async`, `write_async`,
-/// `upgradable_read_async`, `lock_arc_async` and their like to `lock_api`'s
-/// types. Empty without the feature `async`.
+/// `upgradable_read_async`, `upgrade_async`, `lock_arc_async` and their like to
+/// `lock_api`'s types (feature `async`).
 ///
 /// ```
 /// use portunus::prelude::*;
 /// ```
 pub mod prelude {
     #[cfg(all(feature = "async", feature = "alloc", target_has_atomic = "ptr"))]
-    pub use crate::future::{MutexArcExt, RwLockArcExt};
+    pub use crate::future::{MutexArcExt, RwLockArcExt, RwLockUpgradeArcExt};
     #[cfg(feature = "async")]
-    pub use crate::future::{MutexExt, RwLockExt, RwLockUpgradeExt};
+    pub use crate::future::{MutexExt, RwLockExt, RwLockUpgradableReadGuardExt, RwLockUpgradeExt};
 }

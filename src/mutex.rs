@@ -8,8 +8,8 @@ use crate::atomic::constructor;
 use crate::backend::Backend;
 use crate::raw::lock::RawFifoLock;
 use crate::rules::Exclusive;
+use crate::wait::Limit;
 use crate::wait::node::{NO_MODE, Request};
-use crate::wait::{Forever, Limit};
 
 /// The state that a guard keeps for its release: whether the acquisition had to
 /// stand in line, so that somebody is likely to wait. It only speeds the release
@@ -21,11 +21,12 @@ pub struct Lined(pub(crate) bool);
 ///
 /// `lock_api::Mutex<RawMutex<B>, T>` adds data and guards; each backend has it
 /// as its `Mutex`.
+#[doc(alias = "Acquirable")]
 pub struct RawMutex<B: Backend> {
     raw: RawFifoLock<Exclusive, B>,
 }
 
-const REQUEST: Request = Request { mode: 0, from: NO_MODE, weight: 1 };
+pub(crate) const REQUEST: Request = Request { mode: 0, from: NO_MODE, weight: 1 };
 
 impl<B: Backend> RawMutex<B> {
     constructor! {
@@ -77,10 +78,7 @@ unsafe impl<B: Backend> lock_api::RawMutex for RawMutex<B> {
 
     #[inline]
     fn lock(&self) -> Lined {
-        match self.acquire(&Forever) {
-            Some(lined) => lined,
-            None => unreachable!("waiting without a limit ends with the lock"),
-        }
+        Lined(self.raw.acquire_blocking(REQUEST))
     }
 
     #[inline]

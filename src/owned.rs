@@ -1,56 +1,113 @@
 //! Holds, permits and guards that keep their lock alive.
+//!
+//! Invariant C1 is that of [`ClosableSemaphore`]: the same in memory as the
+//! semaphore that it is made of.
 
 #![allow(unsafe_code)]
 
 use alloc::sync::Arc;
 use core::fmt;
+use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
 
 use crate::backend::Backend;
-use crate::error::TooMany;
-use crate::fifo_lock::{FifoLock, Hold};
+use crate::error::{AcquireError, Closed, ConvertError, TooMany};
+use crate::fifo_lock::FifoLock;
+use crate::hold::{self, Holding, Units};
 use crate::raw::mode::Rules;
-use crate::semaphore::{Permit, Semaphore};
+use crate::semaphore::{ClosableSemaphore, Permit, Semaphore};
+use crate::wait::Forever;
 
-/// A [`Hold`] that keeps its lock alive, and so may outlive every borrow.
-///
-/// It can't be converted, unlike a [`Hold`].
-#[must_use = "a hold that is dropped at once releases at once"]
-pub struct OwnedHold<R: Rules, B: Backend> {
-    lock: Arc<FifoLock<R, B>>,
-    parts: (R::Mode, u32, bool),
+/// What an owned hold keeps alive: a [`FifoLock`], alone or with data.
+#[doc(hidden)]
+#[allow(unreachable_pub, reason = "the bound of a public type")]
+pub trait Kept<R: Rules, B: Backend> {
+    /// The lock.
+    fn fifo_lock(&self) -> &FifoLock<R, B>;
 }
 
-impl<R: Rules, B: Backend> OwnedHold<R, B> {
-    pub(crate) fn new(lock: Arc<FifoLock<R, B>>, parts: (R::Mode, u32, bool)) -> Self {
-        Self { lock, parts }
+impl<R: Rules, B: Backend> Kept<R, B> for FifoLock<R, B> {
+    #[inline(always)]
+    fn fifo_lock(&self) -> &FifoLock<R, B> {
+        self
+    }
+}
+
+/// A [`Hold`](crate::Hold) that keeps its lock alive, and so may outlive every borrow.
+///
+/// `L` is what is kept alive: the lock, or a [`Guarded`](crate::Guarded).
+#[must_use = "a hold that is dropped at once releases at once"]
+pub struct OwnedHold<R: Rules, B: Backend, L: ?Sized + Kept<R, B> = FifoLock<R, B>> {
+    lock: Arc<L>,
+    units: Units,
+    of: PhantomData<fn() -> (R, B)>,
+}
+
+impl<R: Rules, B: Backend, L: ?Sized + Kept<R, B>> OwnedHold<R, B, L> {
+    pub(crate) fn new(lock: Arc<L>, units: Units) -> Self {
+        Self { lock, units, of: PhantomData }
     }
 
     /// The mode in which it holds.
     pub fn mode(&self) -> R::Mode {
-        self.parts.0
+        self.units.mode()
     }
 
     /// How many units it holds.
     pub fn weight(&self) -> u32 {
-        self.parts.1
+        self.units.weight()
     }
 
     /// The lock that it holds.
-    pub fn lock(&self) -> &Arc<FifoLock<R, B>> {
+    pub fn lock(&self) -> &Arc<L> {
         &self.lock
     }
-}
 
-impl<R: Rules, B: Backend> Drop for OwnedHold<R, B> {
-    fn drop(&mut self) {
-        let (mode, weight, lined) = self.parts;
-        drop(self.lock.hold(mode, weight, lined));
+    /// As [`Hold::try_convert`](crate::Hold::try_convert).
+    pub fn try_convert(&mut self, mode: R::Mode) -> bool {
+        let request = hold::conversion(self, mode);
+        hold::try_convert(self, request)
+    }
+
+    /// As [`Hold::convert`](crate::Hold::convert).
+    ///
+    /// # Errors
+    ///
+    /// As there; the hold is as it was.
+    pub fn convert(&mut self, mode: R::Mode) -> Result<(), ConvertError> {
+        let request = hold::conversion(self, mode);
+        hold::convert(self, request, &Forever)
     }
 }
 
-impl<R: Rules, B: Backend> fmt::Debug for OwnedHold<R, B> {
+impl<R: Rules, B: Backend, L: ?Sized + Kept<R, B>> Holding for OwnedHold<R, B, L> {
+    type Rules = R;
+    type Backend = B;
+
+    #[inline(always)]
+    fn fifo_lock(&self) -> &FifoLock<R, B> {
+        self.lock.fifo_lock()
+    }
+
+    #[inline(always)]
+    fn units(&self) -> Units {
+        self.units
+    }
+
+    #[inline(always)]
+    fn units_mut(&mut self) -> &mut Units {
+        &mut self.units
+    }
+}
+
+impl<R: Rules, B: Backend, L: ?Sized + Kept<R, B>> Drop for OwnedHold<R, B, L> {
+    fn drop(&mut self) {
+        self.units.release(self.lock.fifo_lock());
+    }
+}
+
+impl<R: Rules, B: Backend, L: ?Sized + Kept<R, B>> fmt::Debug for OwnedHold<R, B, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OwnedHold")
             .field("mode", &self.mode())
@@ -62,15 +119,14 @@ impl<R: Rules, B: Backend> fmt::Debug for OwnedHold<R, B> {
 impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// As [`acquire`](Self::acquire), with a hold that keeps the lock alive.
     pub fn acquire_owned(self: &Arc<Self>, mode: R::Mode) -> OwnedHold<R, B> {
-        let parts = self.acquire(mode).into_parts();
-        OwnedHold::new(Arc::clone(self), parts)
+        OwnedHold::new(Arc::clone(self), self.acquire(mode).into_units())
     }
 
     /// As [`try_acquire`](Self::try_acquire), with a hold that keeps the lock
     /// alive.
     pub fn try_acquire_owned(self: &Arc<Self>, mode: R::Mode) -> Option<OwnedHold<R, B>> {
-        let parts = self.try_acquire(mode).map(Hold::into_parts)?;
-        Some(OwnedHold::new(Arc::clone(self), parts))
+        let units = self.try_acquire(mode)?.into_units();
+        Some(OwnedHold::new(Arc::clone(self), units))
     }
 
     /// As [`acquire_many`](Self::acquire_many), with a hold that keeps the lock
@@ -84,8 +140,8 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
         mode: R::Mode,
         weight: u32,
     ) -> Result<OwnedHold<R, B>, TooMany> {
-        let parts = self.acquire_many(mode, weight)?.into_parts();
-        Ok(OwnedHold::new(Arc::clone(self), parts))
+        let units = self.acquire_many(mode, weight)?.into_units();
+        Ok(OwnedHold::new(Arc::clone(self), units))
     }
 }
 
@@ -143,6 +199,11 @@ impl<B: Backend> fmt::Debug for OwnedPermit<B> {
 impl<B: Backend> Semaphore<B> {
     /// As [`acquire`](Self::acquire), with a permit that keeps the semaphore
     /// alive.
+    ///
+    /// # Panics
+    ///
+    /// If it is closed, or becomes so while this waits.
+    #[track_caller]
     pub fn acquire_owned(self: &Arc<Self>) -> OwnedPermit<B> {
         self.own(self.acquire())
     }
@@ -182,6 +243,66 @@ impl<B: Backend> Semaphore<B> {
     }
 }
 
+impl<B: Backend> ClosableSemaphore<B> {
+    /// As [`acquire`](Self::acquire), with a permit that keeps the semaphore
+    /// alive.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if it is, or becomes so while this waits.
+    pub fn acquire_owned(self: &Arc<Self>) -> Result<OwnedPermit<B>, Closed> {
+        Ok(self.own(self.acquire()?))
+    }
+
+    /// As [`acquire_many`](Self::acquire_many), with permits that keep the
+    /// semaphore alive.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn acquire_many_owned(
+        self: &Arc<Self>,
+        count: u32,
+    ) -> Result<OwnedPermit<B>, AcquireError> {
+        Ok(self.own(self.acquire_many(count)?))
+    }
+
+    /// As [`try_acquire`](Self::try_acquire), with a permit that keeps the
+    /// semaphore alive.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if it is.
+    pub fn try_acquire_owned(self: &Arc<Self>) -> Result<Option<OwnedPermit<B>>, Closed> {
+        Ok(self.try_acquire()?.map(|permit| self.own(permit)))
+    }
+
+    /// As [`try_acquire_many`](Self::try_acquire_many), with permits that keep
+    /// the semaphore alive.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn try_acquire_many_owned(
+        self: &Arc<Self>,
+        count: u32,
+    ) -> Result<Option<OwnedPermit<B>>, AcquireError> {
+        Ok(self.try_acquire_many(count)?.map(|permit| self.own(permit)))
+    }
+
+    fn own(self: &Arc<Self>, permit: Permit<'_, B>) -> OwnedPermit<B> {
+        let (count, lined) = permit.into_parts();
+        OwnedPermit::new(self.share(), count, lined)
+    }
+
+    /// Another reference to the semaphore that this one is made of.
+    pub(crate) fn share(self: &Arc<Self>) -> Arc<Semaphore<B>> {
+        let this: *const Self = Arc::into_raw(Arc::clone(self));
+        // SAFETY: C1: the same in memory, and so the same behind an `Arc`.
+        unsafe { Arc::from_raw(this.cast()) }
+    }
+}
+
 /// The guard of an awaited mutex that keeps the mutex alive.
 ///
 /// `lock_api` has `ArcMutexGuard` for blocking acquisitions, and no way to
@@ -196,9 +317,16 @@ impl<R: lock_api::RawMutex, T: ?Sized> OwnedMutexGuard<R, T> {
     /// # Safety
     ///
     /// The caller holds the mutex with this state, and no guard was made.
-    #[cfg_attr(not(feature = "async"), expect(dead_code, reason = "made by awaiting only"))]
     pub(crate) unsafe fn new(mutex: Arc<lock_api::Mutex<R, T>>, state: R::Guard) -> Self {
         Self { mutex, state: ManuallyDrop::new(state) }
+    }
+
+    /// Blocks until the mutex is held.
+    pub(crate) fn lock(mutex: Arc<lock_api::Mutex<R, T>>) -> Self {
+        // SAFETY: only asks for the lock; no guard's lock is let go.
+        let state = unsafe { mutex.raw() }.lock();
+        // SAFETY: just acquired.
+        unsafe { Self::new(mutex, state) }
     }
 
     /// The mutex that it holds.

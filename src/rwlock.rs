@@ -65,10 +65,7 @@ impl<P: Preference, B: Backend> RawRwLock<P, B> {
 
     #[inline(always)]
     fn acquire_blocking(&self, request: Request) -> Lined {
-        match self.acquire(request, &Forever) {
-            Some(lined) => lined,
-            None => unreachable!("waiting without a limit ends with the lock"),
-        }
+        Lined(self.raw.acquire_blocking(request))
     }
 
     /// Makes the only upgradable reader the writer; `false`: the limit came

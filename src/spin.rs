@@ -18,6 +18,11 @@
 //! lock that the interrupted code may hold, and the handler would never return.
 //! Where handlers share a lock, use the backend `critical`.
 //!
+//! In debug builds such a handler does not hang in silence: who has relaxed
+//! [`PATIENCE`] times on that inner lock ends the program with a panic that
+//! names the cause. So does a rule's predicate that uses its own lock. With
+//! `Spinning<Spin, 0>` it waits for ever, as in release builds.
+//!
 //! # Priorities
 //!
 //! Where a thread of higher priority preempts another on the same core, it must
@@ -32,6 +37,8 @@ use ::spin::relax::RelaxStrategy;
 use crate::backend::{Backend, family};
 use crate::wait::inner::SpinInner;
 use crate::wait::relax::RelaxWait;
+
+pub use crate::wait::inner::PATIENCE;
 
 /// The backend that spins, relaxing by `R` between two looks.
 ///
@@ -48,14 +55,19 @@ use crate::wait::relax::RelaxWait;
 /// ```
 ///
 /// [`spin::relax::Spin`]: ::spin::relax::Spin
-pub struct Spinning<R = ::spin::relax::Spin>(PhantomData<fn() -> R>);
+///
+/// `PATIENCE` is how often a debug build relaxes on the inner lock before it
+/// takes the wait for a deadlock; 0: it never does.
+pub struct Spinning<R = ::spin::relax::Spin, const PATIENCE: u32 = { self::PATIENCE }>(
+    PhantomData<fn() -> R>,
+);
 
-impl<R: RelaxStrategy + 'static> Backend for Spinning<R> {
-    type Inner = SpinInner<R>;
+impl<R: RelaxStrategy + 'static, const PATIENCE: u32> Backend for Spinning<R, PATIENCE> {
+    type Inner = SpinInner<R, PATIENCE>;
     type Wait = RelaxWait<R>;
 }
 
-impl<R> fmt::Debug for Spinning<R> {
+impl<R, const PATIENCE: u32> fmt::Debug for Spinning<R, PATIENCE> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Spinning")
     }

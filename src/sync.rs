@@ -30,7 +30,9 @@ use crate::wait::park::{ParkWait, YieldCore};
 pub struct Threads(());
 
 impl Backend for Threads {
-    type Inner = SpinInner<YieldCore>;
+    // Without a limit to its patience: who is inside may be out of the core
+    // for long, and gets this one.
+    type Inner = SpinInner<YieldCore, 0>;
     type Wait = ParkWait;
 
     fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Panic> {

@@ -10,13 +10,16 @@ use core::time::Duration;
 use std::time::Instant;
 
 use crate::backend::Backend;
-use crate::error::{ConvertError, TooMany};
-use crate::fifo_lock::{FifoLock, Hold, request};
+use crate::error::{AcquireError, Closed, ConvertError, TooMany};
+use crate::fifo_lock::{FifoLock, request};
+use crate::hold::{self, Hold};
 use crate::mutex::{Lined, RawMutex};
 use crate::raw::mode::Rules;
 use crate::rules::Preference;
 use crate::rwlock::{READ, RawRwLock, UPGRADABLE, WRITE};
-use crate::semaphore::{self, Permit, Semaphore};
+use crate::semaphore::{
+    self, ClosableSemaphore, Counted, Face, Permit, Plain, Semaphore, Told, ToldMany,
+};
 use crate::wait::until::Until;
 
 impl<R: Rules, B: Backend> FifoLock<R, B> {
@@ -76,12 +79,11 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     }
 
     fn acquire_limited(&self, mode: R::Mode, weight: u32, limit: Until) -> Option<Hold<'_, R, B>> {
+        let request = request(mode, weight);
         if weight == 0 {
-            return Some(self.hold(mode, 0, false));
+            return Some(self.hold(request, false));
         }
-        self.raw()
-            .acquire(request(mode, weight), &limit)
-            .map(|lined| self.hold(mode, weight, lined))
+        self.enter_limited(request, &limit)
     }
 }
 
@@ -92,7 +94,8 @@ impl<R: Rules, B: Backend> Hold<'_, R, B> {
     ///
     /// As [`convert`](Self::convert), and [`ConvertError::TimedOut`].
     pub fn convert_for(&mut self, mode: R::Mode, timeout: Duration) -> Result<(), ConvertError> {
-        self.convert_limited(mode, &Until::after(timeout))
+        let request = hold::conversion(self, mode);
+        hold::convert(self, request, &Until::after(timeout))
     }
 
     /// As [`convert`](Self::convert), waiting no longer than until `deadline`.
@@ -101,19 +104,24 @@ impl<R: Rules, B: Backend> Hold<'_, R, B> {
     ///
     /// As [`convert`](Self::convert), and [`ConvertError::TimedOut`].
     pub fn convert_until(&mut self, mode: R::Mode, deadline: Instant) -> Result<(), ConvertError> {
-        self.convert_limited(mode, &Until::at(deadline))
+        let request = hold::conversion(self, mode);
+        hold::convert(self, request, &Until::at(deadline))
     }
 }
 
 impl<B: Backend> Semaphore<B> {
     /// Takes a permit, waiting in line no longer than `timeout`.
+    ///
+    /// A closed semaphore gives none, and does not wait for it.
     pub fn acquire_for(&self, timeout: Duration) -> Option<Permit<'_, B>> {
-        self.acquire_limited(1, Until::after(timeout))
+        self.wait_within::<Plain>(semaphore::ONE, &Until::after(timeout)).ok().flatten()
     }
 
     /// Takes a permit, waiting in line no longer than until `deadline`.
+    ///
+    /// A closed semaphore gives none, and does not wait for it.
     pub fn acquire_until(&self, deadline: Instant) -> Option<Permit<'_, B>> {
-        self.acquire_limited(1, Until::at(deadline))
+        self.wait_within::<Plain>(semaphore::ONE, &Until::at(deadline)).ok().flatten()
     }
 
     /// Takes `count` permits, waiting in line no longer than `timeout`.
@@ -126,8 +134,7 @@ impl<B: Backend> Semaphore<B> {
         count: u32,
         timeout: Duration,
     ) -> Result<Option<Permit<'_, B>>, TooMany> {
-        self.check(count)?;
-        Ok(self.acquire_limited(count, Until::after(timeout)))
+        self.many_within::<Counted>(count, &Until::after(timeout))
     }
 
     /// Takes `count` permits, waiting in line no longer than until `deadline`.
@@ -140,15 +147,61 @@ impl<B: Backend> Semaphore<B> {
         count: u32,
         deadline: Instant,
     ) -> Result<Option<Permit<'_, B>>, TooMany> {
-        self.check(count)?;
-        Ok(self.acquire_limited(count, Until::at(deadline)))
+        self.many_within::<Counted>(count, &Until::at(deadline))
     }
 
-    fn acquire_limited(&self, count: u32, limit: Until) -> Option<Permit<'_, B>> {
-        if count == 0 {
-            return Some(self.permit(0, false));
-        }
-        self.raw().acquire(semaphore::request(count), &limit).map(|lined| self.permit(count, lined))
+    fn many_within<F: Face>(&self, count: u32, limit: &Until) -> F::Output<Option<Permit<'_, B>>> {
+        F::output(self.wait_within::<F>(semaphore::request(count), limit), count)
+    }
+}
+
+impl<B: Backend> ClosableSemaphore<B> {
+    /// As [`Semaphore::acquire_for`].
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if it is, or becomes so while this waits.
+    pub fn acquire_for(&self, timeout: Duration) -> Result<Option<Permit<'_, B>>, Closed> {
+        self.one_within(&Until::after(timeout))
+    }
+
+    /// As [`Semaphore::acquire_until`].
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if it is, or becomes so while this waits.
+    pub fn acquire_until(&self, deadline: Instant) -> Result<Option<Permit<'_, B>>, Closed> {
+        self.one_within(&Until::at(deadline))
+    }
+
+    /// As [`Semaphore::acquire_many_for`].
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire_many`](Self::acquire_many).
+    pub fn acquire_many_for(
+        &self,
+        count: u32,
+        timeout: Duration,
+    ) -> Result<Option<Permit<'_, B>>, AcquireError> {
+        self.inner().many_within::<ToldMany>(count, &Until::after(timeout))
+    }
+
+    /// As [`Semaphore::acquire_many_until`].
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire_many`](Self::acquire_many).
+    pub fn acquire_many_until(
+        &self,
+        count: u32,
+        deadline: Instant,
+    ) -> Result<Option<Permit<'_, B>>, AcquireError> {
+        self.inner().many_within::<ToldMany>(count, &Until::at(deadline))
+    }
+
+    fn one_within(&self, limit: &Until) -> Result<Option<Permit<'_, B>>, Closed> {
+        Told::output(self.inner().wait_within::<Told>(semaphore::ONE, limit), 1)
     }
 }
 

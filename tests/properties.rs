@@ -1,7 +1,9 @@
-//! Random histories of many parties, on real locks and on a naive model.
+//! Random histories of many parties, on real locks and on a naive model: with
+//! rules that are always the same, and with rules that are drawn together with
+//! the history.
 //!
 //! The seed is fixed, so that a run can be repeated; a failure is shrunk to a
-//! short history.
+//! short history, and to a rule that is hardly one.
 
 #![cfg(all(feature = "std", feature = "async"))]
 #![allow(missing_docs)]
@@ -10,8 +12,11 @@
 mod model;
 
 use std::cell::RefCell;
+use std::collections::HashSet;
+use std::fmt::Debug;
 
-use model::{History, MOST_PARTIES, Op, Play, Reached, plays};
+use model::drawn::{self, Drawn};
+use model::{ANY, History, Law, MOST_PARTIES, Op, Play, Reached, plays, run_with};
 use portunus::Backend;
 use portunus::spin::Spinning;
 use portunus::sync::Threads;
@@ -33,8 +38,26 @@ fn history() -> impl Strategy<Value = History> {
     (parties, vec(step(), 0..96)).prop_map(|(parties, ops)| History { parties, ops })
 }
 
-/// Plays many histories; what they have reached together.
-fn check(name: &str, play: Play) -> Reached {
+/// Beside how many units: mostly few, so that it matters.
+fn threshold() -> impl Strategy<Value = usize> {
+    prop_oneof![2 => Just(ANY), 3 => 0..=3_usize]
+}
+
+/// A predicate over so many modes; seldom one that admits nobody at all.
+fn law(modes: usize) -> impl Strategy<Value = Law> {
+    let total = prop_oneof![8 => Just(ANY), 7 => 1..=7_usize, 1 => Just(0)];
+    (vec(vec(threshold(), modes), modes), total).prop_map(|(rows, total)| {
+        let rows: Vec<_> = rows.iter().map(Vec::as_slice).collect();
+        Law::new(&rows, total)
+    })
+}
+
+/// Plays many cases; what they have reached together.
+fn check<T: Debug>(
+    name: &str,
+    cases: impl Strategy<Value = T>,
+    play: impl Fn(&T) -> Result<Reached, String>,
+) -> Reached {
     let config = Config {
         cases: CASES,
         rng_seed: RngSeed::Fixed(0x506f_7274_756e_7573),
@@ -43,7 +66,7 @@ fn check(name: &str, play: Play) -> Reached {
         ..Config::default()
     };
     let reached = RefCell::new(Reached::default());
-    let result = TestRunner::new(config).run(&history(), |history| match play(&history) {
+    let result = TestRunner::new(config).run(&cases, |case| match play(&case) {
         Ok(more) => {
             reached.borrow_mut().add(&more);
             Ok(())
@@ -70,7 +93,7 @@ macro_rules! properties {
             use super::*;
 
             fn check_on<B: Backend>() {
-                let reached = check($name, play_of::<B>($name));
+                let reached = check($name, history(), play_of::<B>($name));
                 // On every lock somebody waits, gives a grant up, and takes a
                 // sibling's.
                 assert!(reached.line > 0, "nobody waits: {reached:?}");
@@ -111,6 +134,61 @@ properties! {
     tiers = "tiers" reaches [evictions, trades_across_lanes, conversions, too_many];
     pool = "pool" reaches [evictions, conversions, too_many];
     intention = "intention" reaches [evictions, conversions, refusals];
+}
+
+/// The same for rules that are drawn.
+macro_rules! drawn_properties {
+    ($($test:ident = $shape:ident reaches [$($field:ident),*];)+) => {$(
+        mod $test {
+            use super::*;
+
+            fn check_on<B: Backend>() {
+                type Shape = drawn::$shape;
+                let laws = RefCell::new(HashSet::new());
+                let cases = (law(Shape::MODES), history());
+                let reached = check(stringify!($shape), cases, |(law, history)| {
+                    laws.borrow_mut().insert(*law);
+                    run_with::<Shape, B>(Shape::of(*law), history)
+                });
+                assert!(laws.borrow().len() > CASES as usize / 2, "the same rules again and again");
+                // Not in a case or two.
+                const MANY: usize = CASES as usize / 128;
+                assert!(reached.line > 16, "nobody waits: {reached:?}");
+                assert!(reached.crowd > 1, "nobody enters together: {reached:?}");
+                assert!(reached.grants_dropped > MANY, "few drop a grant: {reached:?}");
+                assert!(reached.trades > MANY, "few trade: {reached:?}");
+                assert!(reached.evictions > MANY, "few give way: {reached:?}");
+                assert!(reached.forbidden > MANY, "the predicates hardly matter: {reached:?}");
+                $(assert!(reached.$field > MANY, "few {}: {reached:?}", stringify!($field));)*
+            }
+
+            #[test]
+            fn spin() {
+                check_on::<Spinning>();
+            }
+
+            #[test]
+            fn sync() {
+                check_on::<Threads>();
+            }
+
+            #[cfg(feature = "critical-section")]
+            #[test]
+            fn critical() {
+                check_on::<portunus::critical::Critical>();
+            }
+        }
+    )+};
+}
+
+drawn_properties! {
+    drawn_pair = Pair reaches [conversions, refusals, too_many, limited];
+    drawn_ranks = Ranks reaches [trades_across_lanes, conversions, refusals];
+    drawn_trio = Trio reaches [trades_across_lanes, conversions, refusals, limited];
+    drawn_apart =
+        Apart reaches [trades_across_lanes, conversions, refusals, too_many, limited, kept_apart];
+    drawn_still = Still reaches [trades_across_lanes, limited];
+    drawn_quartet = Quartet reaches [trades_across_lanes, conversions, refusals, too_many, limited];
 }
 
 /// Plays one history on every backend.

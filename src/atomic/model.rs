@@ -133,11 +133,21 @@ pub(crate) enum Fault {
     ParkBlind,
     /// An evicted waiter does not grant for those behind it.
     EvictedForgetsBaton,
+    /// Those behind a refused waiter are left standing.
+    RefuseWithoutGrant,
+    /// A refused waiter is not woken.
+    RefusedUnwoken,
+    /// A request stands in line without another look at the limits.
+    EnqueueUnasked,
+    /// The line is empty after a refusal, and the word does not say so.
+    RefuseKeepsBit,
+    /// A grant is traded for a place in line at which it could never be served.
+    TradeUnasked,
 }
 
 impl Fault {
     /// How many there are.
-    pub(crate) const COUNT: usize = Self::EvictedForgetsBaton as usize + 1;
+    pub(crate) const COUNT: usize = Self::TradeUnasked as usize + 1;
 
     pub(crate) fn on(self) -> bool {
         static NAME: std::sync::OnceLock<Option<std::string::String>> = std::sync::OnceLock::new();

@@ -45,6 +45,11 @@ impl Fault {
     pub(crate) const NoPassOn: Self = Self;
     pub(crate) const ParkBlind: Self = Self;
     pub(crate) const EvictedForgetsBaton: Self = Self;
+    pub(crate) const RefuseWithoutGrant: Self = Self;
+    pub(crate) const RefusedUnwoken: Self = Self;
+    pub(crate) const EnqueueUnasked: Self = Self;
+    pub(crate) const RefuseKeepsBit: Self = Self;
+    pub(crate) const TradeUnasked: Self = Self;
 
     #[inline(always)]
     pub(crate) const fn on(self) -> bool {

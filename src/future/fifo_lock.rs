@@ -8,10 +8,12 @@ use core::task::{Context, Poll};
 use super::{Acquire, Checked, Kind};
 use crate::backend::Backend;
 use crate::error::ConvertError;
-use crate::fifo_lock::{FifoLock, Hold, request};
+use crate::fifo_lock::{FifoLock, request};
+use crate::hold::{self, Hold, Holding};
 use crate::raw::lock::Polled;
-use crate::raw::mode::{Mode, Rules};
+use crate::raw::mode::Rules;
 use crate::raw::waiter::Seat;
+use crate::wait::node::Request;
 
 /// Awaits a [`Hold`]; made by [`FifoLock::acquire_async`].
 pub type AcquireHold<'a, R, B> = Acquire<HoldKind<'a, R, B>>;
@@ -24,6 +26,12 @@ pub struct HoldKind<'a, R: Rules, B: Backend> {
     lock: &'a FifoLock<R, B>,
 }
 
+impl<'a, R: Rules, B: Backend> HoldKind<'a, R, B> {
+    pub(super) fn new(lock: &'a FifoLock<R, B>) -> Self {
+        Self { lock }
+    }
+}
+
 impl<'a, R: Rules, B: Backend> Kind for HoldKind<'a, R, B> {
     type Waiter = Seat;
     type Output = Hold<'a, R, B>;
@@ -31,14 +39,13 @@ impl<'a, R: Rules, B: Backend> Kind for HoldKind<'a, R, B> {
     #[inline(always)]
     unsafe fn poll(&mut self, seat: Pin<&Seat>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let request = seat.request();
-        let mode = R::Mode::ALL[usize::from(request.mode)];
         if R::WEIGHTED && request.weight == 0 && !seat.is_done() {
             seat.set_done();
-            return Poll::Ready(self.lock.hold(mode, 0, false));
+            return Poll::Ready(self.lock.hold(request, false));
         }
         // SAFETY: by this function's contract; always with `lock`.
         match unsafe { seat.poll(self.lock.raw(), request, cx.waker()) } {
-            Some(lined) => Poll::Ready(self.lock.hold(mode, request.weight, lined)),
+            Some(lined) => Poll::Ready(self.lock.hold(request, lined)),
             None => Poll::Pending,
         }
     }
@@ -82,7 +89,7 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// ```
     #[inline]
     pub fn acquire_async(&self, mode: R::Mode) -> AcquireHold<'_, R, B> {
-        Acquire::new(HoldKind { lock: self }, Seat::new(request(mode, 1)))
+        Acquire::new(HoldKind::new(self), Seat::new(request(mode, 1)))
     }
 
     /// Enters with `weight` units of `mode`, suspending the task until all of
@@ -105,47 +112,69 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// many.
     pub fn acquire_many_async(&self, mode: R::Mode, weight: u32) -> AcquireManyHold<'_, R, B> {
         let check = self.check_weight(mode, weight);
-        Checked::acquire(HoldKind { lock: self }, request(mode, weight), check)
+        Checked::acquire(HoldKind::new(self), request(mode, weight), check)
+    }
+}
+
+impl<R: Rules, B: Backend> FifoLock<R, B> {
+    /// Enters with what a hold had. It fitted once, so it may be asked for.
+    pub(super) fn acquire_again(&self, request: Request) -> AcquireHold<'_, R, B> {
+        Acquire::new(HoldKind { lock: self }, Seat::new(request))
     }
 }
 
 /// Awaits a conversion; made by [`Hold::convert_async`].
-pub type ConvertHold<'a, R, B> = Acquire<ConvertKind<'a, R, B>>;
+pub type ConvertHold<'a, R, B> = Acquire<ConvertKind<Hold<'a, R, B>>>;
 
 #[doc(hidden)]
-pub struct ConvertKind<'a, R: Rules, B: Backend> {
+pub struct ConvertKind<H> {
     /// Taken by the output.
-    hold: Option<Hold<'a, R, B>>,
+    hold: Option<H>,
 }
 
-impl<'a, R: Rules, B: Backend> ConvertKind<'a, R, B> {
+impl<H: Holding> ConvertKind<H> {
+    pub(super) fn new(hold: H) -> Self {
+        Self { hold: Some(hold) }
+    }
+
+    /// Awaits another mode of a hold.
+    pub(super) fn convert(hold: H, request: Request) -> Acquire<Self> {
+        Acquire::new(Self::new(hold), Seat::new(request))
+    }
+
+    /// The hold as it was.
+    pub(super) fn give_back(&mut self) -> H {
+        match self.hold.take() {
+            Some(hold) => hold,
+            None => super::finished(),
+        }
+    }
+
     /// The hold, in the mode that was asked for.
-    fn converted(&mut self, seat: &Seat) -> Hold<'a, R, B> {
-        let Some(mut hold) = self.hold.take() else { super::finished() };
-        hold.set_mode(R::Mode::ALL[usize::from(seat.request().mode)]);
+    fn converted(&mut self, seat: &Seat) -> H {
+        let mut hold = self.give_back();
+        hold::note(&mut hold, seat.request());
         hold
     }
 }
 
-impl<'a, R: Rules, B: Backend> Kind for ConvertKind<'a, R, B> {
+impl<H: Holding> Kind for ConvertKind<H> {
     type Waiter = Seat;
-    type Output = Result<Hold<'a, R, B>, (Hold<'a, R, B>, ConvertError)>;
+    type Output = Result<H, (H, ConvertError)>;
 
     unsafe fn poll(&mut self, seat: Pin<&Seat>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(hold) = &self.hold else { super::finished() };
-        let raw = hold.lock().raw();
-        if hold.weight() == 0 {
+        if hold.units().weight() == 0 {
             seat.set_done();
             return Poll::Ready(Ok(self.converted(seat.get_ref())));
         }
         // SAFETY: by this function's contract; always with the hold's lock.
-        match unsafe { seat.poll_convert(raw, cx.waker()) } {
+        match unsafe { seat.poll_convert(hold.fifo_lock().raw(), cx.waker()) } {
             Polled::Pending => Poll::Pending,
             Polled::Holds => Poll::Ready(Ok(self.converted(seat.get_ref()))),
-            Polled::Deadlock => {
-                let error = hold.refusal(seat.request());
-                let Some(hold) = self.hold.take() else { super::finished() };
-                Poll::Ready(Err((hold, error)))
+            Polled::Refused => {
+                let error = hold::refusal(hold, seat.request());
+                Poll::Ready(Err((self.give_back(), error)))
             }
         }
     }
@@ -153,7 +182,7 @@ impl<'a, R: Rules, B: Backend> Kind for ConvertKind<'a, R, B> {
     unsafe fn cancel(&mut self, seat: Pin<&Seat>) {
         let Some(hold) = &self.hold else { return };
         // SAFETY: as `poll`.
-        if unsafe { seat.cancel(hold.lock().raw()) } {
+        if unsafe { seat.cancel(hold.fifo_lock().raw()) } {
             // It has the new mode already, and is released in that.
             drop(self.converted(seat.get_ref()));
         }
@@ -179,7 +208,7 @@ impl<'a, R: Rules, B: Backend> Hold<'a, R, B> {
     ///
     /// The hold as it was, and why: see [`convert`](Self::convert).
     pub fn convert_async(self, mode: R::Mode) -> ConvertHold<'a, R, B> {
-        let request = self.conversion(mode);
-        Acquire::new(ConvertKind { hold: Some(self) }, Seat::new(request))
+        let request = hold::conversion(&self, mode);
+        ConvertKind::convert(self, request)
     }
 }

@@ -18,9 +18,13 @@
 //! | granted, but not polled since | the lock goes to the next in line |
 //! | after it was ready | the guard is the holder: dropping that releases |
 //!
-//! An awaited conversion ([`ConvertHold`]) owns the hold that it converts:
-//! dropping it at any of the first three points also releases that hold, in the
-//! mode that it has then.
+//! An awaited conversion ([`ConvertHold`], [`Upgrade`] and their like) owns the hold or guard
+//! that it converts: dropping it at any of the first three points also releases
+//! that, in the mode that it has then.
+//!
+//! A request for permits may also be refused while it waits: too many since a
+//! [`resize`](crate::Semaphore::resize), or closed. It has left the line then,
+//! and dropping it before it could say so does nothing.
 //!
 //! # Futurelock
 //!
@@ -35,6 +39,9 @@
 //! more, while it asks for nothing else, keeps the lock until it is polled or
 //! dropped; and a *blocking* acquisition never takes a future's grant over, so
 //! that to call `lock` or `acquire` in that task waits for ever.
+//! A writer of an accessor that was woken for a reader
+//! (`set_when_read_async`) and is polled no more keeps that reader, and the next
+//! writer, waiting until it is polled or dropped.
 //!
 //! Two futures count as one task's when their wakers are the same
 //! ([`Waker::will_wake`](core::task::Waker::will_wake)). Combinators that wrap
@@ -47,6 +54,58 @@
 #![allow(unsafe_code)]
 #![allow(missing_debug_implementations, reason = "kinds are named by nobody")]
 
+/// The kinds over `lock_api`'s wrappers, which differ in names only.
+macro_rules! kind {
+    ($(#[$meta:meta])* $alias:ident<$($life:lifetime)?>, $kind:ident, $kept:ty, $raw:ident,
+     $waiter:ident, $guard:ty, $poll:ident, $cancel:ident, $make:expr) => {
+        $(#[$meta])*
+        pub type $alias<$($life,)? R, T> = Acquire<$kind<$($life,)? R, T>>;
+
+        #[doc(hidden)]
+        pub struct $kind<$($life,)? R: $raw, T: ?Sized> {
+            lock: $kept,
+        }
+
+        impl<$($life,)? R: $raw, T: ?Sized> Kind for $kind<$($life,)? R, T> {
+            type Waiter = R::$waiter;
+            type Output = $guard;
+
+            #[inline(always)]
+            unsafe fn poll(
+                &mut self,
+                waiter: Pin<&R::$waiter>,
+                cx: &mut Context<'_>,
+            ) -> Poll<Self::Output> {
+                let Some(lock) = self.lock.there() else { $crate::future::finished() };
+                // SAFETY: only asks for the lock; no guard's lock is let go.
+                let raw = unsafe { lock.raw() };
+                // SAFETY: by this function's contract; always with `lock`.
+                let Poll::Ready(state) = (unsafe { raw.$poll(waiter, cx) }) else {
+                    return Poll::Pending;
+                };
+                match self.lock.take() {
+                    Some(lock) => Poll::Ready($make(lock, state)),
+                    None => $crate::future::finished(),
+                }
+            }
+
+            #[inline(always)]
+            unsafe fn cancel(&mut self, waiter: Pin<&R::$waiter>) {
+                if let Some(lock) = self.lock.there() {
+                    // SAFETY: as `poll`: what is given back has no guard yet.
+                    let raw = unsafe { lock.raw() };
+                    // SAFETY: as `poll`.
+                    unsafe { raw.$cancel(waiter) };
+                }
+            }
+
+            fn is_done(waiter: &R::$waiter) -> bool {
+                waiter.is_done()
+            }
+        }
+    };
+}
+
 mod fifo_lock;
 mod mutex;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
@@ -58,11 +117,16 @@ pub use fifo_lock::{AcquireHold, AcquireManyHold, ConvertHold};
 pub use mutex::{Lock, MutexExt};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use owned::{
-    AcquireManyOwnedPermit, AcquireOwnedHold, AcquireOwnedPermit, LockArc, MutexArcExt, ReadArc,
-    RwLockArcExt, WriteArc,
+    AcquireManyOwnedPermit, AcquireManyOwnedUnlessClosed, AcquireOwnedHold, AcquireOwnedPermit,
+    AcquireOwnedUnlessClosed, ConvertOwnedHold, LockArc, MutexArcExt, ReadArc, RwLockArcExt,
+    RwLockUpgradeArcExt, UpgradableReadArc, UpgradeArc, WriteArc,
 };
-pub use rwlock::{Read, RwLockExt, RwLockUpgradeExt, UpgradableRead, Write};
-pub use semaphore::{AcquireManyPermit, AcquirePermit};
+pub use rwlock::{
+    Read, RwLockExt, RwLockUpgradableReadGuardExt, RwLockUpgradeExt, UpgradableRead, Upgrade, Write,
+};
+pub use semaphore::{
+    AcquireManyPermit, AcquireManyUnlessClosed, AcquirePermit, AcquireUnlessClosed,
+};
 
 use core::future::Future;
 use core::pin::Pin;
@@ -72,6 +136,7 @@ use futures_core::FusedFuture;
 use pin_project_lite::pin_project;
 
 use crate::error::TooMany;
+use crate::misuse::stop;
 use crate::raw::waiter::Seat;
 use crate::wait::node::Request;
 
@@ -134,7 +199,9 @@ impl<K: Kind> Acquire<K> {
 impl<K: Kind> Future for Acquire<K> {
     type Output = K::Output;
 
-    #[inline]
+    // Whatever the inliner thinks of it: in its caller the mode is known, and
+    // a first poll is a few instructions; all that is rare is behind one call.
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<K::Output> {
         let this = self.project();
         let waiter = this.waiter.into_ref();
@@ -145,6 +212,30 @@ impl<K: Kind> Future for Acquire<K> {
             finished();
         }
         polled
+    }
+}
+
+/// How a kind keeps its lock until the guard takes it: as a reference, which is
+/// always there, or as an `Arc`, which is not there any more afterwards.
+trait Keeps {
+    type Lock: ?Sized;
+    type Taken;
+    fn there(&self) -> Option<&Self::Lock>;
+    fn take(&mut self) -> Option<Self::Taken>;
+}
+
+impl<'a, L: ?Sized> Keeps for &'a L {
+    type Lock = L;
+    type Taken = &'a L;
+
+    #[inline(always)]
+    fn there(&self) -> Option<&L> {
+        Some(self)
+    }
+
+    #[inline(always)]
+    fn take(&mut self) -> Option<&'a L> {
+        Some(self)
     }
 }
 
@@ -186,7 +277,7 @@ impl<K: Kind<Waiter = Seat>> Kind for Checked<K> {
 
 #[cold]
 fn finished() -> ! {
-    panic!("an acquisition was polled after it had handed out its guard");
+    stop("an acquisition was polled after it had handed out its guard")
 }
 
 impl<K: Kind> FusedFuture for Acquire<K> {

@@ -7,7 +7,7 @@ use core::task::{Context, Poll};
 
 use lock_api::{Mutex, MutexGuard};
 
-use super::{Acquire, Kind};
+use super::{Acquire, Keeps, Kind};
 use crate::backend::Backend;
 use crate::mutex::{Lined, RawMutex};
 use crate::raw::traits::{RawMutexAsync, RawWaiter};
@@ -34,41 +34,12 @@ unsafe impl<B: Backend> RawMutexAsync for RawMutex<B> {
     }
 }
 
-/// Awaits the guard of a mutex; made by [`MutexExt::lock_async`].
-pub type Lock<'a, R, T> = Acquire<LockKind<'a, R, T>>;
-
-#[doc(hidden)]
-pub struct LockKind<'a, R: RawMutexAsync, T: ?Sized> {
-    mutex: &'a Mutex<R, T>,
-}
-
-impl<'a, R: RawMutexAsync, T: ?Sized> Kind for LockKind<'a, R, T> {
-    type Waiter = R::Waiter;
-    type Output = MutexGuard<'a, R, T>;
-
-    #[inline(always)]
-    unsafe fn poll(&mut self, waiter: Pin<&R::Waiter>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // SAFETY: only asks for the lock; no guard's lock is let go.
-        let raw = unsafe { self.mutex.raw() };
-        // SAFETY: by this function's contract; always with `mutex`.
-        match unsafe { raw.poll_lock(waiter, cx) } {
-            // SAFETY: the lock is ours, with this state, and no guard was made.
-            Poll::Ready(state) => Poll::Ready(unsafe { self.mutex.make_guard_unchecked(state) }),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn cancel(&mut self, waiter: Pin<&R::Waiter>) {
-        // SAFETY: as `poll`: what is given back has no guard yet.
-        let raw = unsafe { self.mutex.raw() };
-        // SAFETY: as `poll`.
-        unsafe { raw.cancel_lock(waiter) };
-    }
-
-    fn is_done(waiter: &R::Waiter) -> bool {
-        waiter.is_done()
-    }
+kind! {
+    /// Awaits the guard of a mutex; made by [`MutexExt::lock_async`].
+    Lock<'a>, LockKind, &'a Mutex<R, T>, RawMutexAsync, Waiter, MutexGuard<'a, R, T>,
+    poll_lock, cancel_lock,
+    // SAFETY: the lock is ours, with this state, and no guard was made.
+    |lock: &'a Mutex<R, T>, state| unsafe { lock.make_guard_unchecked(state) }
 }
 
 /// Awaiting a `lock_api` mutex whose raw lock can be awaited.
@@ -109,6 +80,6 @@ impl<R: RawMutexAsync, T: ?Sized> MutexExt for Mutex<R, T> {
 
     #[inline]
     fn lock_async(&self) -> Lock<'_, R, T> {
-        Acquire::new(LockKind { mutex: self }, R::Waiter::default())
+        Acquire::new(LockKind { lock: self }, R::Waiter::default())
     }
 }

@@ -3,23 +3,46 @@
 #![allow(unsafe_code)]
 
 use alloc::sync::Arc;
+use core::marker::PhantomData;
+use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use lock_api::{ArcRwLockReadGuard, ArcRwLockWriteGuard, Mutex, RwLock};
+use lock_api::{
+    ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard, Mutex, RwLock,
+};
 
-use super::{Acquire, Checked, Kind};
+use super::fifo_lock::ConvertKind;
+use super::rwlock::{RwLockUpgradableReadGuardExt, Upgradable, UpgradeKind};
+use super::semaphore::poll_permit;
+use super::{Acquire, Keeps, Kind};
 use crate::backend::Backend;
 use crate::fifo_lock::{self, FifoLock};
-use crate::owned::{OwnedHold, OwnedMutexGuard, OwnedPermit};
-use crate::raw::mode::{Mode, Rules};
-use crate::raw::traits::{RawMutexAsync, RawRwLockAsync, RawWaiter};
+use crate::hold::{self, Units};
+use crate::owned::{Kept, OwnedHold, OwnedMutexGuard, OwnedPermit};
+use crate::raw::mode::Rules;
+use crate::raw::traits::{RawMutexAsync, RawRwLockAsync, RawRwLockUpgradeAsync, RawWaiter};
 use crate::raw::waiter::Seat;
-use crate::semaphore::{self, Semaphore};
+use crate::semaphore::{
+    self, ClosableSemaphore, Counted, Face, Permit, Plain, Semaphore, Told, ToldMany,
+};
+use crate::wait::node::Request;
 
-/// What the lock of an owned kind is called while it is there: the guard takes
-/// it along.
-fn here<T: ?Sized>(lock: &Option<Arc<T>>) -> &Arc<T> {
+impl<L: ?Sized> Keeps for Option<Arc<L>> {
+    type Lock = L;
+    type Taken = Arc<L>;
+
+    fn there(&self) -> Option<&L> {
+        self.as_deref()
+    }
+
+    fn take(&mut self) -> Option<Arc<L>> {
+        self.take()
+    }
+}
+
+/// The lock of an owned kind while it is there: the guard takes it along.
+fn here<T: ?Sized>(lock: &Option<Arc<T>>) -> &T {
     match lock {
         Some(lock) => lock,
         None => super::finished(),
@@ -35,25 +58,35 @@ fn take<T: ?Sized>(lock: &mut Option<Arc<T>>) -> Arc<T> {
 }
 
 /// Awaits an [`OwnedHold`]; made by [`FifoLock::acquire_owned_async`].
-pub type AcquireOwnedHold<R, B> = Acquire<OwnedHoldKind<R, B>>;
+pub type AcquireOwnedHold<R, B> = Acquire<OwnedHoldKind<R, B, FifoLock<R, B>>>;
 
 #[doc(hidden)]
-pub struct OwnedHoldKind<R: Rules, B: Backend> {
-    lock: Option<Arc<FifoLock<R, B>>>,
+pub struct OwnedHoldKind<R: Rules, B: Backend, L: ?Sized + Kept<R, B>> {
+    lock: Option<Arc<L>>,
+    of: PhantomData<fn() -> (R, B)>,
 }
 
-impl<R: Rules, B: Backend> Kind for OwnedHoldKind<R, B> {
+impl<R: Rules, B: Backend, L: ?Sized + Kept<R, B>> OwnedHoldKind<R, B, L> {
+    fn new(lock: Arc<L>) -> Self {
+        Self { lock: Some(lock), of: PhantomData }
+    }
+}
+
+impl<R: Rules, B: Backend, L: ?Sized + Kept<R, B>> Kind for OwnedHoldKind<R, B, L> {
     type Waiter = Seat;
-    type Output = OwnedHold<R, B>;
+    type Output = OwnedHold<R, B, L>;
 
     unsafe fn poll(&mut self, seat: Pin<&Seat>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let request = seat.request();
-        let mode = R::Mode::ALL[usize::from(request.mode)];
+        if R::WEIGHTED && request.weight == 0 && !seat.is_done() {
+            seat.set_done();
+            return Poll::Ready(OwnedHold::new(take(&mut self.lock), Units::of(request, false)));
+        }
+        let raw = here(&self.lock).fifo_lock().raw();
         // SAFETY: by this function's contract; always with `lock`.
-        match unsafe { seat.poll(here(&self.lock).raw(), request, cx.waker()) } {
+        match unsafe { seat.poll(raw, request, cx.waker()) } {
             Some(lined) => {
-                let parts = (mode, request.weight, lined);
-                Poll::Ready(OwnedHold::new(take(&mut self.lock), parts))
+                Poll::Ready(OwnedHold::new(take(&mut self.lock), Units::of(request, lined)))
             }
             None => Poll::Pending,
         }
@@ -62,7 +95,7 @@ impl<R: Rules, B: Backend> Kind for OwnedHoldKind<R, B> {
     unsafe fn cancel(&mut self, seat: Pin<&Seat>) {
         if let Some(lock) = &self.lock {
             // SAFETY: as `poll`.
-            unsafe { seat.cancel(lock.raw()) };
+            unsafe { seat.cancel(lock.fifo_lock().raw()) };
         }
     }
 
@@ -75,40 +108,65 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// As [`acquire_async`](Self::acquire_async), with a hold that keeps the
     /// lock alive; so does the future.
     pub fn acquire_owned_async(self: &Arc<Self>, mode: R::Mode) -> AcquireOwnedHold<R, B> {
-        let kind = OwnedHoldKind { lock: Some(Arc::clone(self)) };
-        Acquire::new(kind, Seat::new(fifo_lock::request(mode, 1)))
+        Acquire::new(OwnedHoldKind::new(Arc::clone(self)), Seat::new(fifo_lock::request(mode, 1)))
+    }
+}
+
+/// Awaits a conversion; made by [`OwnedHold::convert_async`].
+pub type ConvertOwnedHold<R, B, L = FifoLock<R, B>> = Acquire<ConvertKind<OwnedHold<R, B, L>>>;
+
+impl<R: Rules, B: Backend, L: ?Sized + Kept<R, B>> OwnedHold<R, B, L> {
+    /// As [`Hold::convert_async`](crate::Hold::convert_async).
+    ///
+    /// # Errors
+    ///
+    /// The hold as it was, and why: see [`Hold::convert`](crate::Hold::convert).
+    pub fn convert_async(self, mode: R::Mode) -> ConvertOwnedHold<R, B, L> {
+        let request = hold::conversion(&self, mode);
+        ConvertKind::convert(self, request)
     }
 }
 
 /// Awaits an [`OwnedPermit`]; made by [`Semaphore::acquire_owned_async`].
-pub type AcquireOwnedPermit<B> = Acquire<OwnedPermitKind<B>>;
+pub type AcquireOwnedPermit<B> = Acquire<OwnedPermitKind<B, Plain>>;
 
 /// Awaits an [`OwnedPermit`] for several; made by
 /// [`Semaphore::acquire_many_owned_async`].
-pub type AcquireManyOwnedPermit<B> = Acquire<Checked<OwnedPermitKind<B>>>;
+pub type AcquireManyOwnedPermit<B> = Acquire<OwnedPermitKind<B, Counted>>;
+
+/// Awaits an [`OwnedPermit`] of a semaphore that can be closed; made by
+/// [`ClosableSemaphore::acquire_owned_async`].
+pub type AcquireOwnedUnlessClosed<B> = Acquire<OwnedPermitKind<B, Told>>;
+
+/// Awaits an [`OwnedPermit`] for several of a semaphore that can be closed;
+/// made by [`ClosableSemaphore::acquire_many_owned_async`].
+pub type AcquireManyOwnedUnlessClosed<B> = Acquire<OwnedPermitKind<B, ToldMany>>;
 
 #[doc(hidden)]
-pub struct OwnedPermitKind<B: Backend> {
+pub struct OwnedPermitKind<B: Backend, F> {
     semaphore: Option<Arc<Semaphore<B>>>,
+    face: PhantomData<fn() -> F>,
 }
 
-impl<B: Backend> Kind for OwnedPermitKind<B> {
+impl<B: Backend, F: Face> OwnedPermitKind<B, F> {
+    fn acquire(semaphore: Arc<Semaphore<B>>, request: Request) -> Acquire<Self> {
+        Acquire::new(Self { semaphore: Some(semaphore), face: PhantomData }, Seat::new(request))
+    }
+}
+
+impl<B: Backend, F: Face> Kind for OwnedPermitKind<B, F> {
     type Waiter = Seat;
-    type Output = OwnedPermit<B>;
+    type Output = F::Output<OwnedPermit<B>>;
 
     unsafe fn poll(&mut self, seat: Pin<&Seat>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let request = seat.request();
-        if request.weight == 0 && !seat.is_done() {
-            seat.set_done();
-            return Poll::Ready(OwnedPermit::new(take(&mut self.semaphore), 0, false));
-        }
         // SAFETY: by this function's contract; always with `semaphore`.
-        match unsafe { seat.poll(here(&self.semaphore).raw(), request, cx.waker()) } {
-            Some(lined) => {
-                Poll::Ready(OwnedPermit::new(take(&mut self.semaphore), request.weight, lined))
-            }
-            None => Poll::Pending,
-        }
+        let polled = unsafe { poll_permit::<B, F>(here(&self.semaphore), seat, cx) };
+        let parts = polled.map(|permit| permit.map(Permit::into_parts));
+        parts.map(|parts| {
+            let semaphore = take(&mut self.semaphore);
+            let owned = parts.map(|(count, lined)| OwnedPermit::new(semaphore, count, lined));
+            F::output(owned, seat.request().weight)
+        })
     }
 
     unsafe fn cancel(&mut self, seat: Pin<&Seat>) {
@@ -126,8 +184,12 @@ impl<B: Backend> Kind for OwnedPermitKind<B> {
 impl<B: Backend> Semaphore<B> {
     /// As [`acquire_async`](Self::acquire_async), with a permit that keeps the
     /// semaphore alive; so does the future.
+    ///
+    /// # Panics
+    ///
+    /// As there, when awaited.
     pub fn acquire_owned_async(self: &Arc<Self>) -> AcquireOwnedPermit<B> {
-        Acquire::new(OwnedPermitKind::new(self), Seat::new(semaphore::request(1)))
+        OwnedPermitKind::acquire(Arc::clone(self), semaphore::ONE)
     }
 
     /// As [`acquire_many_async`](Self::acquire_many_async), with permits that
@@ -137,72 +199,39 @@ impl<B: Backend> Semaphore<B> {
     ///
     /// [`TooMany`](crate::TooMany) when there are fewer permits in all.
     pub fn acquire_many_owned_async(self: &Arc<Self>, count: u32) -> AcquireManyOwnedPermit<B> {
-        Checked::acquire(OwnedPermitKind::new(self), semaphore::request(count), self.check(count))
+        OwnedPermitKind::acquire(Arc::clone(self), semaphore::request(count))
     }
 }
 
-impl<B: Backend> OwnedPermitKind<B> {
-    fn new(semaphore: &Arc<Semaphore<B>>) -> Self {
-        Self { semaphore: Some(Arc::clone(semaphore)) }
+impl<B: Backend> ClosableSemaphore<B> {
+    /// As [`acquire_async`](Self::acquire_async), with a permit that keeps the
+    /// semaphore alive; so does the future.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](crate::Closed) as there.
+    pub fn acquire_owned_async(self: &Arc<Self>) -> AcquireOwnedUnlessClosed<B> {
+        OwnedPermitKind::acquire(self.share(), semaphore::ONE)
     }
-}
 
-/// The kinds over `lock_api`'s wrappers, which differ in names only.
-macro_rules! kind {
-    ($(#[$meta:meta])* $alias:ident, $kind:ident, $wrapper:ident, $raw:ident, $waiter:ident,
-     $guard:ident, $poll:ident, $cancel:ident, $make:expr) => {
-        $(#[$meta])*
-        pub type $alias<R, T> = Acquire<$kind<R, T>>;
-
-        #[doc(hidden)]
-        pub struct $kind<R: $raw, T: ?Sized> {
-            lock: Option<Arc<$wrapper<R, T>>>,
-        }
-
-        impl<R: $raw, T: ?Sized> $kind<R, T> {
-            pub(super) fn acquire(lock: Arc<$wrapper<R, T>>) -> $alias<R, T> {
-                Acquire::new(Self { lock: Some(lock) }, R::$waiter::default())
-            }
-        }
-
-        impl<R: $raw, T: ?Sized> Kind for $kind<R, T> {
-            type Waiter = R::$waiter;
-            type Output = $guard<R, T>;
-
-            unsafe fn poll(
-                &mut self,
-                waiter: Pin<&R::$waiter>,
-                cx: &mut Context<'_>,
-            ) -> Poll<Self::Output> {
-                // SAFETY: only asks for the lock; no guard's lock is let go.
-                let raw = unsafe { here(&self.lock).raw() };
-                // SAFETY: by this function's contract; always with `lock`.
-                match unsafe { raw.$poll(waiter, cx) } {
-                    Poll::Ready(state) => Poll::Ready($make(take(&mut self.lock), state)),
-                    Poll::Pending => Poll::Pending,
-                }
-            }
-
-            unsafe fn cancel(&mut self, waiter: Pin<&R::$waiter>) {
-                if let Some(lock) = &self.lock {
-                    // SAFETY: as `poll`: what is given back has no guard yet.
-                    let raw = unsafe { lock.raw() };
-                    // SAFETY: as `poll`.
-                    unsafe { raw.$cancel(waiter) };
-                }
-            }
-
-            fn is_done(waiter: &R::$waiter) -> bool {
-                waiter.is_done()
-            }
-        }
-    };
+    /// As [`acquire_many_async`](Self::acquire_many_async), with permits that
+    /// keep the semaphore alive; so does the future.
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError`](crate::AcquireError) as there.
+    pub fn acquire_many_owned_async(
+        self: &Arc<Self>,
+        count: u32,
+    ) -> AcquireManyOwnedUnlessClosed<B> {
+        OwnedPermitKind::acquire(self.share(), semaphore::request(count))
+    }
 }
 
 kind! {
     /// Awaits an [`OwnedMutexGuard`]; made by
     /// [`MutexArcExt::lock_arc_async`](crate::prelude::MutexArcExt::lock_arc_async).
-    LockArc, LockArcKind, Mutex, RawMutexAsync, Waiter, OwnedMutexGuard,
+    LockArc<>, LockArcKind, Option<Arc<Mutex<R, T>>>, RawMutexAsync, Waiter, OwnedMutexGuard<R, T>,
     poll_lock, cancel_lock,
     // SAFETY: the lock is ours, with this state, and no guard was made.
     |lock, state| unsafe { OwnedMutexGuard::new(lock, state) }
@@ -211,7 +240,8 @@ kind! {
 kind! {
     /// Awaits an [`ArcRwLockReadGuard`]; made by
     /// [`RwLockArcExt::read_arc_async`](crate::prelude::RwLockArcExt::read_arc_async).
-    ReadArc, ReadArcKind, RwLock, RawRwLockAsync, SharedWaiter, ArcRwLockReadGuard,
+    ReadArc<>, ReadArcKind, Option<Arc<RwLock<R, T>>>, RawRwLockAsync, SharedWaiter,
+    ArcRwLockReadGuard<R, T>,
     poll_lock_shared, cancel_lock_shared,
     // SAFETY: as above, in this mode.
     |lock: Arc<RwLock<R, T>>, state| unsafe { lock.make_arc_read_guard_unchecked(state) }
@@ -220,10 +250,55 @@ kind! {
 kind! {
     /// Awaits an [`ArcRwLockWriteGuard`]; made by
     /// [`RwLockArcExt::write_arc_async`](crate::prelude::RwLockArcExt::write_arc_async).
-    WriteArc, WriteArcKind, RwLock, RawRwLockAsync, ExclusiveWaiter, ArcRwLockWriteGuard,
+    WriteArc<>, WriteArcKind, Option<Arc<RwLock<R, T>>>, RawRwLockAsync, ExclusiveWaiter,
+    ArcRwLockWriteGuard<R, T>,
     poll_lock_exclusive, cancel_lock_exclusive,
     // SAFETY: as above, in this mode.
     |lock: Arc<RwLock<R, T>>, state| unsafe { lock.make_arc_write_guard_unchecked(state) }
+}
+
+kind! {
+    /// Awaits an [`ArcRwLockUpgradableReadGuard`]; made by
+    /// [`RwLockUpgradeArcExt::upgradable_read_arc_async`](crate::prelude::RwLockUpgradeArcExt::upgradable_read_arc_async).
+    UpgradableReadArc<>, UpgradableReadArcKind, Option<Arc<RwLock<R, T>>>, RawRwLockUpgradeAsync,
+    UpgradableWaiter, ArcRwLockUpgradableReadGuard<R, T>,
+    poll_lock_upgradable, cancel_lock_upgradable,
+    // SAFETY: as above, in this mode.
+    |lock: Arc<RwLock<R, T>>, state| unsafe { lock.make_upgradable_arc_guard_unchecked(state) }
+}
+
+/// Awaits exclusive access for an upgradable reader that keeps its lock alive;
+/// made by
+/// [`upgrade_async`](crate::prelude::RwLockUpgradableReadGuardExt::upgrade_async).
+pub type UpgradeArc<R, T> = Acquire<UpgradeKind<ArcRwLockUpgradableReadGuard<R, T>>>;
+
+impl<R: RawRwLockUpgradeAsync, T: ?Sized> Upgradable for ArcRwLockUpgradableReadGuard<R, T> {
+    type Raw = R;
+    type Writing = ArcRwLockWriteGuard<R, T>;
+
+    fn raw(&self) -> &R {
+        // SAFETY: only asks for the upgrade of what the guard holds.
+        unsafe { Self::rwlock(self).raw() }
+    }
+
+    unsafe fn into_writing(self, state: R::ExclusiveGuard) -> Self::Writing {
+        // SAFETY: the guard's own reference, which the guard, forgotten here,
+        // gives up.
+        let lock = unsafe { Arc::from_raw(Arc::as_ptr(Self::rwlock(&self))) };
+        mem::forget(self);
+        // SAFETY: by this function's contract; the guard that had it is gone.
+        unsafe { lock.make_arc_write_guard_unchecked(state) }
+    }
+}
+
+impl<R: RawRwLockUpgradeAsync, T: ?Sized> RwLockUpgradableReadGuardExt
+    for ArcRwLockUpgradableReadGuard<R, T>
+{
+    type Upgrade = UpgradeArc<R, T>;
+
+    fn upgrade_async(s: Self) -> UpgradeArc<R, T> {
+        UpgradeKind::acquire(s)
+    }
 }
 
 /// Awaiting a mutex behind an [`Arc`].
@@ -243,7 +318,7 @@ impl<R: RawMutexAsync, T: ?Sized> MutexArcExt for Arc<Mutex<R, T>> {
     type Data = T;
 
     fn lock_arc_async(&self) -> LockArc<R, T> {
-        LockArcKind::acquire(Arc::clone(self))
+        Acquire::new(LockArcKind { lock: Some(Arc::clone(self)) }, R::Waiter::default())
     }
 }
 
@@ -268,10 +343,32 @@ impl<R: RawRwLockAsync, T: ?Sized> RwLockArcExt for Arc<RwLock<R, T>> {
     type Data = T;
 
     fn read_arc_async(&self) -> ReadArc<R, T> {
-        ReadArcKind::acquire(Arc::clone(self))
+        Acquire::new(ReadArcKind { lock: Some(Arc::clone(self)) }, R::SharedWaiter::default())
     }
 
     fn write_arc_async(&self) -> WriteArc<R, T> {
-        WriteArcKind::acquire(Arc::clone(self))
+        Acquire::new(WriteArcKind { lock: Some(Arc::clone(self)) }, R::ExclusiveWaiter::default())
+    }
+}
+
+/// Awaiting upgradable access to a readers-writer lock behind an [`Arc`].
+pub trait RwLockUpgradeArcExt {
+    /// The raw lock.
+    type Raw: RawRwLockUpgradeAsync;
+    /// The data.
+    type Data: ?Sized;
+
+    /// As [`upgradable_read_async`](super::RwLockUpgradeExt::upgradable_read_async),
+    /// with a guard that keeps the lock alive; so does the future.
+    fn upgradable_read_arc_async(&self) -> UpgradableReadArc<Self::Raw, Self::Data>;
+}
+
+impl<R: RawRwLockUpgradeAsync, T: ?Sized> RwLockUpgradeArcExt for Arc<RwLock<R, T>> {
+    type Raw = R;
+    type Data = T;
+
+    fn upgradable_read_arc_async(&self) -> UpgradableReadArc<R, T> {
+        let kind = UpgradableReadArcKind { lock: Some(Arc::clone(self)) };
+        Acquire::new(kind, R::UpgradableWaiter::default())
     }
 }

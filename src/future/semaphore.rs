@@ -2,41 +2,76 @@
 
 #![allow(unsafe_code)]
 
+use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use super::{Acquire, Checked, Kind};
+use super::{Acquire, Kind};
 use crate::backend::Backend;
 use crate::raw::waiter::Seat;
-use crate::semaphore::{Permit, Semaphore, request};
+use crate::semaphore::{
+    ClosableSemaphore, Counted, Face, ONE, Permit, Plain, Semaphore, Told, ToldMany, request,
+};
+use crate::wait::node::{Refusal, Request};
 
 /// Awaits a [`Permit`]; made by [`Semaphore::acquire_async`].
-pub type AcquirePermit<'a, B> = Acquire<PermitKind<'a, B>>;
+pub type AcquirePermit<'a, B> = Acquire<PermitKind<'a, B, Plain>>;
 
 /// Awaits several permits; made by [`Semaphore::acquire_many_async`].
-pub type AcquireManyPermit<'a, B> = Acquire<Checked<PermitKind<'a, B>>>;
+pub type AcquireManyPermit<'a, B> = Acquire<PermitKind<'a, B, Counted>>;
+
+/// Awaits a [`Permit`] of a semaphore that can be closed; made by
+/// [`ClosableSemaphore::acquire_async`].
+pub type AcquireUnlessClosed<'a, B> = Acquire<PermitKind<'a, B, Told>>;
+
+/// Awaits several permits of a semaphore that can be closed; made by
+/// [`ClosableSemaphore::acquire_many_async`].
+pub type AcquireManyUnlessClosed<'a, B> = Acquire<PermitKind<'a, B, ToldMany>>;
 
 #[doc(hidden)]
-pub struct PermitKind<'a, B: Backend> {
+pub struct PermitKind<'a, B: Backend, F> {
     semaphore: &'a Semaphore<B>,
+    face: PhantomData<fn() -> F>,
 }
 
-impl<'a, B: Backend> Kind for PermitKind<'a, B> {
+impl<'a, B: Backend, F: Face> PermitKind<'a, B, F> {
+    #[inline(always)]
+    fn acquire(semaphore: &'a Semaphore<B>, request: Request) -> Acquire<Self> {
+        Acquire::new(Self { semaphore, face: PhantomData }, Seat::new(request))
+    }
+}
+
+/// Polls for permits.
+///
+/// # Safety
+///
+/// As [`Kind::poll`]; always with the same semaphore.
+#[inline(always)]
+pub(super) unsafe fn poll_permit<'a, B: Backend, F: Face>(
+    semaphore: &'a Semaphore<B>,
+    seat: Pin<&Seat>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Permit<'a, B>, Refusal>> {
+    // Known at compile time where it is one.
+    let request = if F::MANY { seat.request() } else { ONE };
+    if F::MANY && request.weight == 0 && !seat.is_done() {
+        seat.set_done();
+        return Poll::Ready(semaphore.nothing::<F>());
+    }
+    // SAFETY: by this function's contract.
+    unsafe { seat.poll_or(semaphore.raw(), request, cx.waker()) }
+        .map(|ended| ended.map(|lined| semaphore.permit(request.weight, lined)))
+}
+
+impl<'a, B: Backend, F: Face> Kind for PermitKind<'a, B, F> {
     type Waiter = Seat;
-    type Output = Permit<'a, B>;
+    type Output = F::Output<Permit<'a, B>>;
 
     #[inline(always)]
     unsafe fn poll(&mut self, seat: Pin<&Seat>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let request = seat.request();
-        if request.weight == 0 && !seat.is_done() {
-            seat.set_done();
-            return Poll::Ready(self.semaphore.permit(0, false));
-        }
         // SAFETY: by this function's contract; always with `semaphore`.
-        match unsafe { seat.poll(self.semaphore.raw(), request, cx.waker()) } {
-            Some(lined) => Poll::Ready(self.semaphore.permit(request.weight, lined)),
-            None => Poll::Pending,
-        }
+        unsafe { poll_permit::<B, F>(self.semaphore, seat, cx) }
+            .map(|permit| F::output(permit, if F::MANY { seat.request().weight } else { 1 }))
     }
 
     #[inline(always)]
@@ -68,9 +103,14 @@ impl<B: Backend> Semaphore<B> {
     /// # drop(permit);
     /// # });
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// When polled, if the semaphore is closed, or was closed while this
+    /// waited.
     #[inline]
     pub fn acquire_async(&self) -> AcquirePermit<'_, B> {
-        Acquire::new(PermitKind { semaphore: self }, Seat::new(request(1)))
+        PermitKind::acquire(self, ONE)
     }
 
     /// Takes `count` permits, suspending the task until all of them are free
@@ -82,8 +122,51 @@ impl<B: Backend> Semaphore<B> {
     ///
     /// # Errors
     ///
-    /// [`TooMany`](crate::TooMany) when there are fewer permits in all.
+    /// [`TooMany`](crate::TooMany) when there are fewer permits in all, also
+    /// when they become fewer while this waits.
     pub fn acquire_many_async(&self, count: u32) -> AcquireManyPermit<'_, B> {
-        Checked::acquire(PermitKind { semaphore: self }, request(count), self.check(count))
+        PermitKind::acquire(self, request(count))
+    }
+}
+
+impl<B: Backend> ClosableSemaphore<B> {
+    /// Takes a permit, suspending the task until there is one.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Semaphore::acquire_async`].
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](crate::Closed) if it is, or becomes so while this waits.
+    ///
+    /// ```
+    /// # smol::block_on(async {
+    /// let jobs = portunus::sync::ClosableSemaphore::new(1);
+    /// let permit = jobs.acquire_async().await?;
+    /// jobs.close();
+    /// assert!(jobs.acquire_async().await.is_err());
+    /// # drop(permit);
+    /// # Ok::<(), portunus::Closed>(())
+    /// # }).expect("it was open");
+    /// ```
+    #[inline]
+    pub fn acquire_async(&self) -> AcquireUnlessClosed<'_, B> {
+        PermitKind::acquire(self.inner(), ONE)
+    }
+
+    /// Takes `count` permits, suspending the task until all of them are free
+    /// at once.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Semaphore::acquire_async`].
+    ///
+    /// # Errors
+    ///
+    /// [`AcquireError`](crate::AcquireError): there are fewer permits in all,
+    /// or it is closed; also when that comes about while this waits.
+    pub fn acquire_many_async(&self, count: u32) -> AcquireManyUnlessClosed<'_, B> {
+        PermitKind::acquire(self.inner(), request(count))
     }
 }

@@ -2,9 +2,11 @@
 //! be awaited. (Beneath them, private: the engine, its word and its rules.)
 
 pub(crate) mod engine;
+pub(crate) mod limit;
 pub(crate) mod lock;
 pub(crate) mod mode;
 pub(crate) mod traits;
+pub(crate) mod vouch;
 pub(crate) mod waiter;
 pub(crate) mod word;
 

@@ -1,4 +1,5 @@
-//! Raw traits in the style of `lock_api`, for acquisitions that are awaited.
+//! Raw traits in the style of `lock_api`, for acquisitions that are awaited
+//! and for conditions of shared locks.
 //!
 //! As with `lock_api`'s own, an implementor writes the state machine and no
 //! data; guards and futures are written once, over the traits, and work over
@@ -7,7 +8,9 @@
 #![allow(unsafe_code)]
 
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
+
+use crate::wait::Limit;
 
 /// A place in the line of a raw lock, inside the future that waits.
 pub trait RawWaiter: Default {
@@ -103,11 +106,12 @@ pub unsafe trait RawRwLockAsync: lock_api::RawRwLock {
     unsafe fn cancel_lock_exclusive(&self, waiter: Pin<&Self::ExclusiveWaiter>);
 }
 
-/// A raw readers-writer lock whose upgradable acquisition can be awaited.
+/// A raw readers-writer lock whose upgradable acquisition, and its upgrade, can
+/// be awaited.
 ///
 /// # Safety
 ///
-/// As [`RawMutexAsync`], for `lock_upgradable` of
+/// As [`RawMutexAsync`], for `lock_upgradable` and `upgrade` of
 /// [`lock_api::RawRwLockUpgrade`].
 pub unsafe trait RawRwLockUpgradeAsync: RawRwLockAsync + lock_api::RawRwLockUpgrade {
     /// An upgradable reader's place in line.
@@ -130,4 +134,35 @@ pub unsafe trait RawRwLockUpgradeAsync: RawRwLockAsync + lock_api::RawRwLockUpgr
     ///
     /// As [`RawMutexAsync::cancel_lock`].
     unsafe fn cancel_lock_upgradable(&self, waiter: Pin<&Self::UpgradableWaiter>);
+
+    /// The place in line of an upgradable reader that wants to write.
+    type UpgradeWaiter: RawWaiter;
+
+    /// Asks to make the caller's upgradable acquisition an exclusive one, or
+    /// asks again.
+    ///
+    /// Once it is ready, the caller holds exclusively. The state of its
+    /// upgradable acquisition is forgotten then: nobody uses or drops it.
+    ///
+    /// # Safety
+    ///
+    /// As [`RawMutexAsync::poll_lock`]. Until it is ready or `cancel_upgrade`
+    /// was called, the caller holds the lock upgradably and does not let go.
+    unsafe fn poll_upgrade(
+        &self,
+        waiter: Pin<&Self::UpgradeWaiter>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Self::ExclusiveGuard>;
+
+    /// Takes the request back. `Some`: the upgrade had been granted, and not
+    /// yet reported by `poll_upgrade`: the caller holds exclusively, with this
+    /// state, as if it had been. Otherwise it holds what it held before.
+    ///
+    /// # Safety
+    ///
+    /// As [`RawMutexAsync::cancel_lock`].
+    unsafe fn cancel_upgrade(
+        &self,
+        waiter: Pin<&Self::UpgradeWaiter>,
+    ) -> Option<Self::ExclusiveGuard>;
 }

@@ -4,23 +4,27 @@
 
 use core::fmt;
 use core::pin::Pin;
-use core::task::Waker;
+use core::task::{Poll, Waker};
 
 use super::lock::{Polled, RawFifoLock};
 use super::mode::Rules;
 use super::traits::RawWaiter;
 use crate::atomic::Ordering;
 use crate::backend::Backend;
-use crate::wait::node::{NO_MODE, Node, Request, state};
+use crate::wait::node::{NO_MODE, Node, Refusal, Request, state};
 
 /// A place in the line of one of this crate's raw locks, asking for the mode
-/// with index `MODE`.
+/// with index `MODE`: as a newcomer, or for a hold in the mode with index
+/// `FROM`, if there is one.
 #[derive(Debug)]
-pub struct Waiter<const MODE: u8>(Seat);
+pub struct Waiter<const MODE: u8, const FROM: u8 = { u8::MAX }>(Seat);
 
-impl<const MODE: u8> Waiter<MODE> {
+// What stands for "a newcomer" above.
+const _: () = assert!(NO_MODE == u8::MAX);
+
+impl<const MODE: u8, const FROM: u8> Waiter<MODE, FROM> {
     /// What it asks for, known at compile time.
-    const REQUEST: Request = Request { mode: MODE, from: NO_MODE, weight: 1 };
+    const REQUEST: Request = Request { mode: MODE, from: FROM, weight: 1 };
 
     /// Polls for one unit.
     ///
@@ -37,13 +41,32 @@ impl<const MODE: u8> Waiter<MODE> {
         unsafe { self.seat().poll(raw, Self::REQUEST, waker) }
     }
 
+    /// Polls for another mode of a hold.
+    ///
+    /// # Safety
+    ///
+    /// As [`Seat::poll`].
+    pub(crate) unsafe fn poll_convert<R: Rules, B: Backend>(
+        self: Pin<&Self>,
+        raw: &RawFifoLock<R, B>,
+        waker: &Waker,
+    ) -> Polled {
+        // SAFETY: by this function's contract; the seat is pinned with us.
+        unsafe { self.seat().poll_convert(raw, waker) }
+    }
+
+    /// Takes the request back; returns what [`Seat::cancel`] does.
+    ///
     /// # Safety
     ///
     /// As [`Seat::cancel`].
     #[inline(always)]
-    pub(crate) unsafe fn cancel<R: Rules, B: Backend>(self: Pin<&Self>, raw: &RawFifoLock<R, B>) {
+    pub(crate) unsafe fn cancel<R: Rules, B: Backend>(
+        self: Pin<&Self>,
+        raw: &RawFifoLock<R, B>,
+    ) -> bool {
         // SAFETY: by this function's contract.
-        unsafe { self.seat().cancel(raw) };
+        unsafe { self.seat().cancel(raw) }
     }
 
     #[inline(always)]
@@ -53,14 +76,14 @@ impl<const MODE: u8> Waiter<MODE> {
     }
 }
 
-impl<const MODE: u8> Default for Waiter<MODE> {
+impl<const MODE: u8, const FROM: u8> Default for Waiter<MODE, FROM> {
     #[inline(always)]
     fn default() -> Self {
         Self(Seat::new(Self::REQUEST))
     }
 }
 
-impl<const MODE: u8> RawWaiter for Waiter<MODE> {
+impl<const MODE: u8, const FROM: u8> RawWaiter for Waiter<MODE, FROM> {
     #[inline]
     fn is_done(&self) -> bool {
         self.0.is_done()
@@ -120,6 +143,34 @@ impl Seat {
         // The last act: from here on the units are the caller's.
         node.set_state(state::DONE, Ordering::Relaxed);
         Some(true)
+    }
+
+    /// The same where requests may be refused.
+    ///
+    /// # Safety
+    ///
+    /// As [`poll`](Self::poll).
+    #[inline(always)]
+    pub(crate) unsafe fn poll_or<R: Rules, B: Backend>(
+        self: Pin<&Self>,
+        raw: &RawFifoLock<R, B>,
+        request: Request,
+        waker: &Waker,
+    ) -> Poll<Result<bool, Refusal>> {
+        let node = &self.get_ref().0;
+        // Ordering: Relaxed, nobody else sees a node in `INIT`.
+        if node.state(Ordering::Relaxed) == state::INIT && raw.try_acquire(request) {
+            node.set_state(state::DONE, Ordering::Relaxed);
+            return Poll::Ready(Ok(false));
+        }
+        let ended = match raw.poll_slow(node, waker) {
+            Polled::Holds => Ok(true),
+            Polled::Refused => Err(node.refusal()),
+            Polled::Pending => return Poll::Pending,
+        };
+        // The last act: from here on the outcome is the caller's.
+        node.set_state(state::DONE, Ordering::Relaxed);
+        Poll::Ready(ended)
     }
 
     /// Changes a hold's mode, or waits for it.

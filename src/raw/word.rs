@@ -23,12 +23,17 @@
 //!   lost.
 //! * **W4** Fields are as wide as their limits, and a request beyond a limit
 //!   waits: counts never wrap.
+//! * **W5** Units of a mode of [`Rules::EXCLUSIVE`] are held by one party, and
+//!   while they are, nobody else holds any: [`Geometry::judge`], through which
+//!   counts rise, sees to it whatever the rule says, unless somebody vouched for
+//!   the rule. (A semaphore's permits are also withheld without being judged; it
+//!   has no exclusive mode.)
 
 use core::marker::PhantomData;
 
-use super::mode::{Held, MAX_MODES, Mode, Rules, UNLIMITED};
+use super::mode::{Asked, Held, MAX_MODES, Mode, Rules, UNLIMITED};
 use crate::atomic::Word;
-use crate::wait::node::{NO_MODE, Request};
+use crate::wait::node::{NO_MODE, NO_MODE_OR_NEVER, Request};
 
 /// The fewest bits that a mode without a limit gets.
 const SHARE_AT_LEAST: u32 = 4;
@@ -135,10 +140,28 @@ impl<S: Shape> Geometry<S> {
          use fewer modes (at most 16) or fewer lanes, and give no mode the limit 0"
     );
 
+    /// Whether a grant lets in one at most, as a mutex does: there is one mode,
+    /// of which one unit may be held, and nothing to convert.
+    pub(crate) const ONE: bool = ModeOf::<S>::COUNT == 1
+        && Self::LANES == 1
+        && S::Rules::LIMITS.get(0) == 1
+        && !S::Rules::WEIGHTED
+        && !S::Rules::CONVERTS;
+
+    /// A request that is no conversion, known at compile time where there is
+    /// but one that can be made.
+    #[inline(always)]
+    pub(crate) fn only(request: Request) -> Request {
+        if Self::ONE { Request { mode: 0, from: NO_MODE, weight: 1 } } else { request }
+    }
+
     /// The mode of a request, known at compile time where there is only one.
+    ///
+    /// Below `MAX_MODES` whatever the request says, so that no look at a table
+    /// of modes can fail.
     #[inline(always)]
     pub(crate) fn index(mode: u8) -> usize {
-        if ModeOf::<S>::COUNT == 1 { 0 } else { usize::from(mode) }
+        if ModeOf::<S>::COUNT == 1 { 0 } else { usize::from(mode) % MAX_MODES }
     }
 
     /// Its weight, known at compile time where all weigh the same.
@@ -150,7 +173,7 @@ impl<S: Shape> Geometry<S> {
     /// What a conversion gives up.
     #[inline(always)]
     pub(crate) fn from(request: Request) -> Option<usize> {
-        if S::Rules::CONVERTS && request.from != NO_MODE {
+        if S::Rules::CONVERTS && request.is_conversion() {
             Some(Self::index(request.from))
         } else {
             None
@@ -245,25 +268,67 @@ impl<S: Shape> Geometry<S> {
         Held::from_counts(counts, Self::counts(word) == S::Word::ZERO)
     }
 
+    /// What a rule is told of a request that may have to stand in line.
+    #[inline(always)]
+    pub(crate) fn asked(word: S::Word, request: Request) -> Asked {
+        Asked {
+            weight: request.weight,
+            or_never: request.from == NO_MODE_OR_NEVER,
+            count: Self::count(word, Self::index(request.mode)),
+        }
+    }
+
+    /// Whether the rules have a mode whose holder is alone, and nobody vouches
+    /// for them.
+    const WATCHED: bool = {
+        let mut some = false;
+        let mut i = 0;
+        while i < ModeOf::<S>::COUNT && i < MAX_MODES {
+            some |= S::Rules::EXCLUSIVE.get(i) && !S::Rules::VOUCHED.is_yes();
+            i += 1;
+        }
+        some
+    };
+
+    /// Whether a holder would not be alone that has to be (W5), if one in
+    /// `mode` entered beside what `word` counts.
+    #[inline(always)]
+    fn disturbs(word: S::Word, mode: usize) -> bool {
+        if !Self::WATCHED {
+            return false;
+        }
+        if S::Rules::EXCLUSIVE.get(mode) {
+            return Self::counts(word) != S::Word::ZERO;
+        }
+        let mut i = 0;
+        while i < ModeOf::<S>::COUNT && i < MAX_MODES {
+            if S::Rules::EXCLUSIVE.get(i) && Self::count(word, i) != 0 {
+                return true;
+            }
+            i += 1;
+        }
+        false
+    }
+
     /// Whether the request may enter beside what `word` counts; and the word
     /// when it has.
     #[inline(always)]
     pub(crate) fn judge(rules: &S::Rules, word: S::Word, request: Request) -> Option<S::Word> {
-        let mode = Self::index(request.mode);
+        let index = Self::index(request.mode);
+        // Requests are made of modes; one that is none is never admitted.
+        let mode = *ModeOf::<S>::ALL.get(index)?;
         let weight = Self::weight(request.weight);
         let word = match Self::from(request) {
             Some(from) => word - Self::units(from, weight),
             None => word,
         };
-        let count = Self::count(word, mode);
-        let limit = Self::limit(mode);
+        let count = Self::count(word, index);
+        let limit = Self::limit(index);
         // Nothing here can overflow: W4.
-        if weight > limit || count > limit - weight {
+        if weight > limit || count > limit - weight || Self::disturbs(word, index) {
             return None;
         }
-        let beside = if weight == 1 { word } else { word + Self::units(mode, weight - 1) };
-        rules
-            .admits(ModeOf::<S>::ALL[mode], &Self::held(beside))
-            .then(|| word + Self::units(mode, weight))
+        let beside = if weight == 1 { word } else { word + Self::units(index, weight - 1) };
+        rules.admits(mode, &Self::held(beside)).then(|| word + Self::units(index, weight))
     }
 }

@@ -10,6 +10,7 @@ use core::ptr;
 use ::spin::relax::RelaxStrategy;
 
 use crate::atomic::{AtomicPtr, Ordering, constructor};
+use crate::misuse::stop;
 
 /// Exclusion for a moment, around one word that it keeps.
 ///
@@ -28,6 +29,8 @@ use crate::atomic::{AtomicPtr, Ordering, constructor};
 /// wrote, the next one sees; also when a closure panics. The word that a
 /// closure leaves is the one that the next one finds. `with` always runs its
 /// closure, and unwinds only if that does: those who leave a line rely on it.
+/// Once others may enter, `with` touches nothing of the lock any more: whoever was
+/// let in may free it.
 pub unsafe trait InnerLock: Send + Sync {
     /// An open lock that keeps null.
     #[cfg(not(all(test, portunus_loom)))]
@@ -46,21 +49,36 @@ pub unsafe trait InnerLock: Send + Sync {
 
     /// Whether the word is null, without waiting. Only a hint.
     fn is_clear(&self) -> bool;
+
+    /// A future has given its grant to another one of its task; called inside.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn noted(&self, _: Trade) {}
+}
+
+/// How a grant of a future has gone to another one of its task.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(unreachable_pub, reason = "a hidden method of `InnerLock` names it")]
+pub enum Trade {
+    /// The other one has it now, and it stands in line instead.
+    Taken,
+    /// It went back, because the other one could not enter beside it.
+    GivenBack,
 }
 
 /// Runs `f`; should that panic, the program ends.
-pub(super) fn or_abort<T>(f: impl FnOnce() -> T) -> T {
+pub(crate) fn or_abort<T>(f: impl FnOnce() -> T) -> T {
     let bomb = Abort("an inner lock can't unwind: its caller may be leaving a line");
     let result = f();
     core::mem::forget(bomb);
     result
 }
 
-/// Ends the program.
+/// Ends the program: as [`stop`], and nothing unwinds.
 #[cold]
-#[allow(dead_code, reason = "of the critical section's")]
-pub(super) fn abort<T>(why: &'static str) -> T {
-    or_abort(|| panic!("{why}"))
+pub(super) fn abort(why: &'static str) -> ! {
+    or_abort(|| stop(why))
 }
 
 /// Panics when dropped: while another panic is on its way, that ends the
@@ -77,16 +95,33 @@ impl Drop for Abort {
 /// to wait for.
 const LOOKS: u32 = if cfg!(all(test, portunus_loom)) { 0 } else { 32 };
 
+/// How often [`SpinInner`] relaxes, in a debug build, before it takes the wait
+/// for a deadlock: a few seconds on most chips, and longer than an operating
+/// system keeps a thread from its core.
+pub const PATIENCE: u32 = 1 << 26;
+
+/// What a debug build says at the end of its patience.
+const STUCK: &str = "waited too long for a lock's inner lock: whoever is inside can't go on. An \
+     interrupt handler (or a thread of higher priority on the same core) blocked, polled, queued \
+     or let a waiter in on a lock of the backend `spin` that the interrupted code was using, or \
+     a rule's predicate used the lock that was asking it. Use the backend `critical` where \
+     handlers share a lock";
+
 /// An inner lock that spins on its word, relaxing by `R`.
 ///
 /// Taken, the word is the address 1; open, it is what is kept. One
 /// exchange takes it and one store opens it.
-pub struct SpinInner<R> {
+///
+/// Who is inside is out after a few instructions, unless it was interrupted by
+/// the very one who waits. In debug builds, who has relaxed `PATIENCE` times
+/// ends the program with a panic that names the cause; with 0, and in release
+/// builds, it waits for ever.
+pub struct SpinInner<R, const PATIENCE: u32 = { self::PATIENCE }> {
     word: AtomicPtr<()>,
     relax: PhantomData<fn() -> R>,
 }
 
-impl<R> SpinInner<R> {
+impl<R, const PATIENCE: u32> SpinInner<R, PATIENCE> {
     const TAKEN: *mut () = ptr::without_provenance_mut(1);
 
     constructor! {
@@ -121,13 +156,14 @@ impl<R> SpinInner<R> {
     }
 }
 
-impl<R: RelaxStrategy> SpinInner<R> {
+impl<R: RelaxStrategy, const PATIENCE: u32> SpinInner<R, PATIENCE> {
     #[cold]
     #[inline(never)]
     fn take_slow(&self) -> Open<'_> {
         // The one inside is out in a moment, unless it lost its core: look a
         // few times before relaxing, which may cost more than the wait.
         let mut looks = 0;
+        let mut relaxes: u32 = 0;
         loop {
             // Look before the next exchange: it takes the line away from the
             // one who is inside.
@@ -137,6 +173,14 @@ impl<R: RelaxStrategy> SpinInner<R> {
                     looks += 1;
                     core::hint::spin_loop();
                 } else {
+                    if cfg!(debug_assertions) && PATIENCE != 0 {
+                        if relaxes == PATIENCE {
+                            // It ends the program: to unwind here would free
+                            // a waiter that is in line.
+                            abort(STUCK);
+                        }
+                        relaxes += 1;
+                    }
                     // A waiter that leaves must not unwind on its way in.
                     or_abort(R::relax);
                 }
@@ -164,7 +208,7 @@ impl Drop for Open<'_> {
 
 // SAFETY: the exchange lets one in; `Open` lets it out with what it kept, in
 // every way out of the closure.
-unsafe impl<R: RelaxStrategy> InnerLock for SpinInner<R> {
+unsafe impl<R: RelaxStrategy, const PATIENCE: u32> InnerLock for SpinInner<R, PATIENCE> {
     #[cfg(not(all(test, portunus_loom)))]
     const INIT: Self = Self::new();
 
@@ -193,7 +237,7 @@ unsafe impl<R: RelaxStrategy> InnerLock for SpinInner<R> {
     }
 }
 
-impl<R> fmt::Debug for SpinInner<R> {
+impl<R, const PATIENCE: u32> fmt::Debug for SpinInner<R, PATIENCE> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SpinInner").finish_non_exhaustive()
     }

@@ -4,6 +4,7 @@ pub(crate) mod batch;
 #[cfg(feature = "critical-section")]
 pub(crate) mod critical;
 pub(crate) mod inner;
+mod kept;
 pub(crate) mod line;
 pub(crate) mod node;
 #[cfg(feature = "std")]
@@ -72,7 +73,21 @@ pub trait Wait {
     /// Blocks the caller until [`turn.place()`](Turn::place) is
     /// [`Place::Over`] (`true`), or until nothing is left of `limit` (`false`).
     ///
-    /// It must not return earlier: an acquisition without a limit would panic.
-    /// It may return late. If it panics, the request leaves the line.
+    /// Should it return earlier, it is called again; under a limit, the request
+    /// is given up. It may return late. If it panics, the request leaves the line.
     fn wait(turn: &impl Turn, limit: &impl Limit) -> bool;
+}
+
+/// Waits until it is [`Place::Over`] (`true`), or until nothing is left of
+/// `limit`: a strategy that ends too early is called again.
+pub(crate) fn wait_over<W: Wait>(turn: &impl Turn, limit: &impl Limit) -> bool {
+    loop {
+        W::wait(turn, limit);
+        if turn.place() == Place::Over {
+            return true;
+        }
+        if limit.left() == Left::Nothing {
+            return false;
+        }
+    }
 }

@@ -13,6 +13,7 @@
 //! | `GRANTED` | whoever has the inner lock; a blocked thread by itself | holds its units. Tracked: on the list of grants not yet picked up. Untracked: may be gone at once |
 //! | `EVICTED` | its owner, who passes the inner lock before it frees the node | out of the line without units; the owner owes a grant to those behind it |
 //! | `HELD` | its owner | holds its units, in no list, and has not reported them yet |
+//! | `REFUSED` | its owner | out of the line without units, for ever; says why; owes nobody anything |
 //! | `DONE` | nobody | out of the line for ever |
 //!
 //! # Invariants
@@ -28,6 +29,8 @@
 //! * **N4** In line, the waker's field is written by the node's owner alone,
 //!   under the inner lock. So the owner may compare it without that lock.
 //!   Granting copies it out bit by bit and writes nothing.
+//! * **N5** Out of the line, a refused node's `next` is no link: it keeps what
+//!   the refusal says. It is written before the mark and read after it.
 
 #![allow(unsafe_code)]
 
@@ -36,6 +39,7 @@ use core::mem::MaybeUninit;
 use core::ptr;
 use core::task::{RawWakerVTable, Waker};
 
+use super::{Place, Turn};
 use crate::atomic::{AtomicU8, Cell, Fault, Ordering, reached};
 
 /// The states of a node.
@@ -49,6 +53,7 @@ pub(crate) mod state {
     pub(crate) const GRANTED: u8 = 8;
     pub(crate) const EVICTED: u8 = 9;
     pub(crate) const HELD: u8 = 10;
+    pub(crate) const REFUSED: u8 = 11;
 
     /// In line.
     #[inline]
@@ -60,12 +65,17 @@ pub(crate) mod state {
 /// No mode: the request is not a conversion.
 pub(crate) const NO_MODE: u8 = u8::MAX;
 
+/// No mode either: and the request ends, where it would wait otherwise, as
+/// soon as it could never be served.
+pub(crate) const NO_MODE_OR_NEVER: u8 = u8::MAX - 1;
+
 /// What a waiter asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     /// Index of the mode that is wanted.
     pub(crate) mode: u8,
-    /// Index of the mode that is held and given up for it, or [`NO_MODE`].
+    /// Index of the mode that is held and given up for it, or [`NO_MODE`], or
+    /// [`NO_MODE_OR_NEVER`].
     pub(crate) from: u8,
     /// Units.
     pub(crate) weight: u32,
@@ -75,7 +85,34 @@ impl Request {
     /// Holds something already and wants it in another mode.
     #[inline]
     pub(crate) fn is_conversion(self) -> bool {
-        self.from != NO_MODE
+        self.from < NO_MODE_OR_NEVER
+    }
+}
+
+/// Why a request has ended without being served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
+#[allow(unreachable_pub, reason = "a hidden method of `Rules` names it")]
+pub enum Refusal {
+    /// It asked for more units than there can be: for more than so many.
+    TooMany(usize),
+    /// Nobody is served any more.
+    Closed,
+}
+
+impl Refusal {
+    /// No limit is as high: this says `Closed`.
+    const CLOSED: usize = usize::MAX;
+
+    fn to_bits(self) -> usize {
+        match self {
+            Self::TooMany(limit) => limit.min(Self::CLOSED - 1),
+            Self::Closed => Self::CLOSED,
+        }
+    }
+
+    fn from_bits(bits: usize) -> Self {
+        if bits == Self::CLOSED { Self::Closed } else { Self::TooMany(bits) }
     }
 }
 
@@ -233,6 +270,18 @@ impl Node {
         }
     }
 
+    /// Writes down why the request is refused, before the mark says so.
+    ///
+    /// Under the inner lock, on a node that is in no line.
+    pub(crate) fn set_refusal(&self, why: Refusal) {
+        self.next.set(ptr::without_provenance(why.to_bits()));
+    }
+
+    /// Why the request was refused: for its owner, once the mark says so.
+    pub(crate) fn refusal(&self) -> Refusal {
+        Refusal::from_bits(self.next.get().addr())
+    }
+
     /// Marks the node, and returns its waker when it has to be called. An
     /// untracked node may be gone when this returns.
     ///
@@ -362,5 +411,27 @@ impl Node {
     pub(crate) unsafe fn waker_parts(&self) -> WakerParts {
         // SAFETY: by this function's contract; N4 rules out a write now.
         unsafe { self.waker.get().assume_init() }
+    }
+}
+
+/// The turn of a blocked caller.
+pub(crate) struct NodeTurn<'a>(pub(crate) &'a Node);
+
+impl Turn for NodeTurn<'_> {
+    #[inline]
+    fn place(&self) -> Place {
+        // Ordering: Acquire, pairs with the mark's Release (O3).
+        let seen = self.0.state(Ordering::Acquire);
+        if !state::is_waiting(seen) {
+            Place::Over
+        } else if seen & state::FRONT_BIT != 0 {
+            Place::Front
+        } else {
+            Place::Behind
+        }
+    }
+
+    fn announce(&self, waker: Waker) -> bool {
+        self.0.announce(waker)
     }
 }

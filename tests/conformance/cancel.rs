@@ -18,8 +18,9 @@ use crate::rules::Access::{Read, Write};
 use crate::rules::Rank::{Normal, Urgent};
 use crate::rules::Size::{Big, Small};
 use crate::rules::{Ranked, ReadWrite, Sizes};
-use crate::subject::{Mutex, RwLock};
-use crate::support::{Hand, PATIENCE, ready, until};
+use crate::subject::{Mutex, RwLock, lined_up};
+use crate::support::{Hand, ready, until};
+use crate::watch::patience;
 
 /// Some guard, which lets go when it is dropped.
 trait Guard {}
@@ -281,10 +282,7 @@ fn a_cancelled_head_lets_the_worse_lane_in<B: Backend>() {
     let lock = FifoLock::<_, B>::new(Sizes::<0, 1>);
     let (one, other) = (Hand::new(), Hand::new());
     let hold = lock.acquire(Small);
-    let mut big = Box::pin(lock.acquire_async(Big));
-    let mut small = Box::pin(lock.acquire_async(Small));
-    assert!(one.poll(&mut big).is_pending());
-    assert!(other.poll(&mut small).is_pending());
+    let [big, mut small] = lined_up(&lock, [(&one, Big), (&other, Small)]);
     drop(big);
     assert_eq!(other.wakes(), 1);
     assert_eq!((lock.holders(Small), lock.waiting()), (2, 0));
@@ -322,14 +320,13 @@ fn cancel_against_grant<B: Backend>() {
     const ROUNDS: usize = 500;
     let lock = FifoLock::<_, B>::new(ReadWrite);
     let inside = AtomicUsize::new(0);
-    let start = Instant::now();
     let worker = |seed: usize| {
         for round in 0..ROUNDS {
             let hand = Hand::new();
             let mut future = Box::pin(lock.acquire_async(Write));
-            let mut polls = 0;
+            let (mut polls, start) = (0, Instant::now());
             loop {
-                assert!(start.elapsed() < PATIENCE, "a request is never served");
+                assert!(start.elapsed() < patience(), "a request is never served");
                 match hand.poll(&mut future) {
                     Poll::Ready(hold) => {
                         assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);

@@ -13,7 +13,7 @@ use crate::rules::Access::{Read, Write};
 use crate::rules::Rank::{Normal, Urgent};
 use crate::rules::Sole::Exclusive;
 use crate::rules::{OneAtATime, Ranked, ReadWrite};
-use crate::subject::{Mutex, RwLock};
+use crate::subject::{Mutex, RwLock, lined_up};
 use crate::support::{Hand, ready};
 
 /// The plain case: A is granted, B is polled. B enters, and A takes its place
@@ -22,10 +22,7 @@ fn the_one_that_is_polled_enters<B: Backend>() {
     let lock = FifoLock::<_, B>::new(OneAtATime);
     let hand = Hand::new();
     let hold = lock.acquire(Exclusive);
-    let mut a = Box::pin(lock.acquire_async(Exclusive));
-    let mut b = Box::pin(lock.acquire_async(Exclusive));
-    assert!(hand.poll(&mut a).is_pending());
-    assert!(hand.poll(&mut b).is_pending());
+    let [mut a, mut b] = lined_up(&lock, [(&hand, Exclusive), (&hand, Exclusive)]);
     drop(hold);
     // A was granted; its task knows.
     assert_eq!((hand.wakes(), lock.holders(Exclusive), lock.waiting()), (1, 1, 1));
@@ -45,11 +42,8 @@ fn the_one_that_comes_later_enters<B: Backend>() {
     let lock = FifoLock::<_, B>::new(OneAtATime);
     let (hand, stranger) = (Hand::new(), Hand::new());
     let hold = lock.acquire(Exclusive);
-    let mut a = Box::pin(lock.acquire_async(Exclusive));
-    let mut other = Box::pin(lock.acquire_async(Exclusive));
+    let [mut a, mut other] = lined_up(&lock, [(&hand, Exclusive), (&stranger, Exclusive)]);
     let mut b = Box::pin(lock.acquire_async(Exclusive));
-    assert!(hand.poll(&mut a).is_pending());
-    assert!(stranger.poll(&mut other).is_pending());
     drop(hold);
     let hold = ready(hand.poll(&mut b));
     // A has B's place, at the end: what B would have waited for, A does.
@@ -65,12 +59,8 @@ fn another_task_in_between_keeps_its_place<B: Backend>() {
     let lock = FifoLock::<_, B>::new(OneAtATime);
     let (hand, stranger) = (Hand::new(), Hand::new());
     let hold = lock.acquire(Exclusive);
-    let mut a = Box::pin(lock.acquire_async(Exclusive));
-    let mut other = Box::pin(lock.acquire_async(Exclusive));
-    let mut b = Box::pin(lock.acquire_async(Exclusive));
-    assert!(hand.poll(&mut a).is_pending());
-    assert!(stranger.poll(&mut other).is_pending());
-    assert!(hand.poll(&mut b).is_pending());
+    let [mut a, mut other, mut b] =
+        lined_up(&lock, [(&hand, Exclusive), (&stranger, Exclusive), (&hand, Exclusive)]);
     drop(hold);
     let hold = ready(hand.poll(&mut b));
     assert!(stranger.poll(&mut other).is_pending());
@@ -109,10 +99,7 @@ fn of_different_modes<B: Backend>() {
         let lock = FifoLock::<_, B>::new(ReadWrite);
         let hand = Hand::new();
         let hold = lock.acquire(Write);
-        let mut a = Box::pin(lock.acquire_async(first));
-        let mut b = Box::pin(lock.acquire_async(second));
-        assert!(hand.poll(&mut a).is_pending());
-        assert!(hand.poll(&mut b).is_pending());
+        let [mut a, mut b] = lined_up(&lock, [(&hand, first), (&hand, second)]);
         drop(hold);
         assert_eq!((lock.holders(first), lock.waiting()), (1, 1));
         let hold = ready(hand.poll(&mut b));
@@ -132,12 +119,8 @@ fn a_reader_of_another_task_behind_them_waits<B: Backend>() {
     let lock = FifoLock::<_, B>::new(ReadWrite);
     let (hand, stranger) = (Hand::new(), Hand::new());
     let hold = lock.acquire(Write);
-    let mut a = Box::pin(lock.acquire_async(Write));
-    let mut b = Box::pin(lock.acquire_async(Read));
-    let mut other = Box::pin(lock.acquire_async(Read));
-    assert!(hand.poll(&mut a).is_pending());
-    assert!(hand.poll(&mut b).is_pending());
-    assert!(stranger.poll(&mut other).is_pending());
+    let [mut a, mut b, mut other] =
+        lined_up(&lock, [(&hand, Write), (&hand, Read), (&stranger, Read)]);
     drop(hold);
     let hold = ready(hand.poll(&mut b));
     assert_eq!((stranger.wakes(), lock.waiting()), (0, 2));
@@ -175,14 +158,10 @@ fn of_different_lanes_beside_another_task<B: Backend>() {
     let lock = FifoLock::<_, B>::new(Ranked);
     let (hand, stranger) = (Hand::new(), Hand::new());
     let hold = lock.acquire(Urgent);
-    let mut a = Box::pin(lock.acquire_async(Urgent));
-    let mut other = Box::pin(lock.acquire_async(Urgent));
-    let mut b = Box::pin(lock.acquire_async(Normal));
-    let mut last = Box::pin(lock.acquire_async(Normal));
-    assert!(hand.poll(&mut a).is_pending());
-    assert!(stranger.poll(&mut other).is_pending());
-    assert!(hand.poll(&mut b).is_pending());
-    assert!(stranger.poll(&mut last).is_pending());
+    let [mut a, mut other, mut b, mut last] = lined_up(
+        &lock,
+        [(&hand, Urgent), (&stranger, Urgent), (&hand, Normal), (&stranger, Normal)],
+    );
     drop(hold);
     let hold = ready(hand.poll(&mut b));
     assert_eq!((lock.holders(Normal), lock.waiting()), (1, 3));
@@ -201,12 +180,8 @@ fn a_reader_in_the_way_of_its_sibling_is_evicted<B: Backend>() {
     let lock = FifoLock::<_, B>::new(ReadWrite);
     let (hand, stranger) = (Hand::new(), Hand::new());
     let hold = lock.acquire(Write);
-    let mut reader = Box::pin(lock.acquire_async(Read));
-    let mut other = Box::pin(lock.acquire_async(Read));
-    let mut writer = Box::pin(lock.acquire_async(Write));
-    assert!(hand.poll(&mut reader).is_pending());
-    assert!(stranger.poll(&mut other).is_pending());
-    assert!(hand.poll(&mut writer).is_pending());
+    let [mut reader, mut other, mut writer] =
+        lined_up(&lock, [(&hand, Read), (&stranger, Read), (&hand, Write)]);
     drop(hold);
     assert_eq!((lock.holders(Read), lock.waiting()), (2, 1));
     let reading = ready(stranger.poll(&mut other));

@@ -11,7 +11,7 @@ use portunus::{Backend, Fair, FifoLock, Semaphore};
 use crate::rules::Access::{Read, Write};
 use crate::rules::Slot::Taken;
 use crate::rules::{ReadWrite, Slots};
-use crate::subject::{Mutex, RwLock};
+use crate::subject::{Mutex, RwLock, lined_up};
 use crate::support::{Hand, panic_of, ready};
 
 const FINISHED: &str = "an acquisition was polled after it had handed out its guard";
@@ -88,10 +88,7 @@ fn it_ends_with_the_guard<B: Backend>() {
     let lock = FifoLock::<_, B>::new(ReadWrite);
     let (hand, stranger) = (Hand::new(), Hand::new());
     let hold = lock.acquire(Write);
-    let mut reader = Box::pin(lock.acquire_async(Read));
-    let mut other = Box::pin(lock.acquire_async(Read));
-    assert!(hand.poll(&mut reader).is_pending());
-    assert!(stranger.poll(&mut other).is_pending());
+    let [mut reader, mut other] = lined_up(&lock, [(&hand, Read), (&stranger, Read)]);
     assert!(!reader.is_terminated());
     drop(hold);
     assert!(!reader.is_terminated());

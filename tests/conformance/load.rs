@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
 use std::thread;
-use std::time::Duration;
 
 use portunus::prelude::*;
 use portunus::rules::Preference;
@@ -17,13 +16,10 @@ use crate::faces::Face;
 use crate::rules::Access::{Read, Write};
 use crate::rules::ReadWrite;
 use crate::subject::{Mutex, RwLock};
-use crate::support::until_within;
+use crate::support::until_idle;
 
 const WORKERS: usize = 10;
 const ROUNDS: usize = 1000;
-
-/// Long enough for a loaded machine with fewer cores than workers.
-const PATIENCE: Duration = Duration::from_secs(300);
 
 type Step<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
@@ -209,22 +205,30 @@ fn count<F: Face, C: Counter>() {
     let face = F::default();
     let counter = Arc::new(C::new());
     let ended = Arc::new(AtomicUsize::new(0));
+    let steps = Arc::new(AtomicUsize::new(0));
     for index in 0..WORKERS {
-        let (thread_counter, thread_ended) = (Arc::clone(&counter), Arc::clone(&ended));
+        let (mine, taken) = (Arc::clone(&counter), Arc::clone(&steps));
+        let over = Arc::clone(&ended);
         let block = Box::new(move || {
-            let _ended = Ended(thread_ended);
-            (0..ROUNDS).for_each(|_| thread_counter.step());
-        });
-        let (task_counter, task_ended) = (Arc::clone(&counter), Arc::clone(&ended));
-        let task: Job = Box::pin(async move {
-            let _ended = Ended(task_ended);
+            let _ended = Ended(over);
             for _ in 0..ROUNDS {
-                task_counter.step_async().await;
+                mine.step();
+                taken.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let (mine, taken) = (Arc::clone(&counter), Arc::clone(&steps));
+        let over = Arc::clone(&ended);
+        let task: Job = Box::pin(async move {
+            let _ended = Ended(over);
+            for _ in 0..ROUNDS {
+                mine.step_async().await;
+                taken.fetch_add(1, Ordering::Relaxed);
             }
         });
         face.work(index, block, task);
     }
-    until_within(PATIENCE, "all workers have ended", || {
+    let progress = || steps.load(Ordering::Relaxed) + ended.load(Ordering::Relaxed);
+    until_idle("all workers have ended", progress, || {
         face.advance();
         ended.load(Ordering::SeqCst) == WORKERS
     });

@@ -7,7 +7,10 @@ macro_rules! instantiate {
             $(
                 #[test]
                 fn $test() {
-                    super::$test::<$type>();
+                    crate::watch::guarded(
+                        concat!(module_path!(), "::", stringify!($test)),
+                        super::$test::<$type>,
+                    );
                 }
             )*
         }

@@ -11,6 +11,7 @@
 //! | [`cancel`] | requests that are given up, at each point of their life |
 //! | [`overtaking`] | `try_…` and newcomers against the line |
 //! | [`limits`] | counts that are full, weights, semaphores of nothing |
+//! | [`resizing`], [`closing`] | semaphores whose permits change, and that end |
 //! | [`timeouts`] | waits that end with the clock |
 //! | [`panics`] | panics in the rule, in a waker, under a guard |
 //! | [`wakers`] | wakers that use the lock, and wakers of unusual make |
@@ -43,7 +44,10 @@ mod script;
 mod subject;
 mod support;
 
+use support::watch;
+
 mod cancel;
+mod closing;
 mod fifo;
 mod futurelock;
 mod futures;
@@ -55,6 +59,7 @@ mod overtaking;
 mod panics;
 mod preference;
 mod primitives;
+mod resizing;
 mod tasks;
 mod timeouts;
 mod trades;

@@ -14,7 +14,7 @@ use crate::raw;
 use crate::rules::Access::{Read, Write};
 use crate::rules::Sole::Exclusive;
 use crate::rules::{Access, ReadWrite, Slot, Slots, Sole};
-use crate::subject::{Mutex, RwLock};
+use crate::subject::{Mutex, RwLock, lined_up};
 use crate::support::{Hand, ready, until, watched};
 
 fn counts<B: Backend>() {
@@ -24,10 +24,7 @@ fn counts<B: Backend>() {
     assert!(!lock.is_locked());
     let holds = (lock.acquire(Read), lock.acquire(Read));
     assert_eq!((lock.holders(Read), lock.holders(Write), lock.waiting()), (2, 0, 0));
-    let mut writer = Box::pin(lock.acquire_async(Write));
-    let mut reader = Box::pin(lock.acquire_async(Read));
-    assert!(hand.poll(&mut writer).is_pending());
-    assert!(hand.poll(&mut reader).is_pending());
+    let [mut writer, reader] = lined_up(&lock, [(&hand, Write), (&hand, Read)]);
     assert_eq!((lock.holders(Read), lock.holders(Write), lock.waiting()), (2, 0, 2));
     drop(holds);
     assert_eq!((lock.holders(Read), lock.holders(Write), lock.waiting()), (0, 1, 1));
@@ -155,32 +152,35 @@ macro_rules! statics {
         $(
             #[test]
             fn $module() {
-                use portunus::$module::{FifoLock, Mutex, RwLock, Semaphore};
+                fn used() {
+                    use portunus::$module::{FifoLock, Mutex, RwLock, Semaphore};
 
-                static FIFO: FifoLock<ReadWrite> = FifoLock::new(ReadWrite);
-                static SLOTS: FifoLock<Slots> = FifoLock::new(Slots(2));
-                static MUTEX: Mutex<u64> = Mutex::new(0);
-                static FAIR: RwLock<u64> = RwLock::new(0);
-                static WRITERS: RwLock<u64, WritePreferring> = RwLock::new(0);
-                static SEMAPHORE: Semaphore = Semaphore::new(2);
+                    static FIFO: FifoLock<ReadWrite> = FifoLock::new(ReadWrite);
+                    static SLOTS: FifoLock<Slots> = FifoLock::new(Slots(2));
+                    static MUTEX: Mutex<u64> = Mutex::new(0);
+                    static FAIR: RwLock<u64> = RwLock::new(0);
+                    static WRITERS: RwLock<u64, WritePreferring> = RwLock::new(0);
+                    static SEMAPHORE: Semaphore = Semaphore::new(2);
 
-                let work = || {
-                    for _ in 0..50 {
-                        drop(FIFO.acquire(Access::Write));
-                        drop(SLOTS.acquire_many(Slot::Taken, 2).expect("there are two"));
-                        *MUTEX.lock() += 1;
-                        *FAIR.write() += 1;
-                        *WRITERS.write() += 1;
-                        drop(SEMAPHORE.acquire());
-                    }
-                };
-                thread::scope(|scope| {
-                    scope.spawn(work);
-                    scope.spawn(work);
-                });
-                assert_eq!((*MUTEX.lock(), *FAIR.read(), *WRITERS.read()), (100, 100, 100));
-                assert!(!FIFO.is_locked() && !SLOTS.is_locked());
-                assert_eq!(SEMAPHORE.available_permits(), 2);
+                    let work = || {
+                        for _ in 0..50 {
+                            drop(FIFO.acquire(Access::Write));
+                            drop(SLOTS.acquire_many(Slot::Taken, 2).expect("there are two"));
+                            *MUTEX.lock() += 1;
+                            *FAIR.write() += 1;
+                            *WRITERS.write() += 1;
+                            drop(SEMAPHORE.acquire());
+                        }
+                    };
+                    thread::scope(|scope| {
+                        scope.spawn(work);
+                        scope.spawn(work);
+                    });
+                    assert_eq!((*MUTEX.lock(), *FAIR.read(), *WRITERS.read()), (100, 100, 100));
+                    assert!(!FIFO.is_locked() && !SLOTS.is_locked());
+                    assert_eq!(SEMAPHORE.available_permits(), 2);
+                }
+                crate::watch::guarded(concat!(module_path!(), "::", stringify!($module)), used);
             }
         )+
     };

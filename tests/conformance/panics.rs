@@ -12,7 +12,7 @@ use portunus::{Backend, Fair, FifoLock, Held, Hold, Rules, Semaphore};
 
 use crate::rules::Access::{Read, Write};
 use crate::rules::ReadWrite;
-use crate::subject::{Mutex, RwLock};
+use crate::subject::{Mutex, RwLock, lined_up};
 use crate::support::{Hand, panic_of, poll_by, ready, until, watched};
 
 portunus::modes! {
@@ -94,10 +94,7 @@ fn the_rule_panics_in_anothers_release<B: Backend>() {
         let lock = FifoLock::<Moody, B>::default();
         let (owner, behind) = (Hand::new(), Hand::new());
         let hold = entered(&lock, through_the_line);
-        let mut touchy = Box::pin(lock.acquire_async(Touchy));
-        let mut calm = Box::pin(lock.acquire_async(Calm));
-        assert!(owner.poll(&mut touchy).is_pending());
-        assert!(behind.poll(&mut calm).is_pending());
+        let [mut touchy, mut calm] = lined_up(&lock, [(&owner, Touchy), (&behind, Calm)]);
         lock.rules().set_angry(true);
         assert_eq!(panic_of(|| drop(hold)), ANGRY);
         assert_eq!((owner.wakes(), counts(&lock)), (1, (0, 0, 1)));
@@ -115,10 +112,7 @@ fn the_judged_request_is_dropped<B: Backend>() {
     let lock = FifoLock::<Moody, B>::default();
     let (owner, behind) = (Hand::new(), Hand::new());
     let hold = lock.acquire(Calm);
-    let mut touchy = Box::pin(lock.acquire_async(Touchy));
-    let mut calm = Box::pin(lock.acquire_async(Calm));
-    assert!(owner.poll(&mut touchy).is_pending());
-    assert!(behind.poll(&mut calm).is_pending());
+    let [touchy, mut calm] = lined_up(&lock, [(&owner, Touchy), (&behind, Calm)]);
     lock.rules().set_angry(true);
     assert_eq!(panic_of(|| drop(hold)), ANGRY);
     assert_eq!(behind.wakes(), 0);
@@ -155,12 +149,8 @@ fn the_rule_panics_in_anothers_cancellation<B: Backend>() {
     let lock = FifoLock::<Moody, B>::default();
     let (head, owner, behind) = (Hand::new(), Hand::new(), Hand::new());
     let hold = lock.acquire(Calm);
-    let mut granted = Box::pin(lock.acquire_async(Calm));
-    let mut touchy = Box::pin(lock.acquire_async(Touchy));
-    let mut calm = Box::pin(lock.acquire_async(Calm));
-    assert!(head.poll(&mut granted).is_pending());
-    assert!(owner.poll(&mut touchy).is_pending());
-    assert!(behind.poll(&mut calm).is_pending());
+    let [granted, touchy, mut calm] =
+        lined_up(&lock, [(&head, Calm), (&owner, Touchy), (&behind, Calm)]);
     drop(hold);
     lock.rules().set_angry(true);
     assert_eq!(panic_of(|| drop(granted)), ANGRY);
@@ -176,12 +166,8 @@ fn one_panic_at_a_time<B: Backend>() {
     let lock = FifoLock::<Moody, B>::default();
     let (one, other, behind) = (Hand::new(), Hand::new(), Hand::new());
     let hold = lock.acquire(Calm);
-    let mut first = Box::pin(lock.acquire_async(Touchy));
-    let mut second = Box::pin(lock.acquire_async(Touchy));
-    let mut calm = Box::pin(lock.acquire_async(Calm));
-    assert!(one.poll(&mut first).is_pending());
-    assert!(other.poll(&mut second).is_pending());
-    assert!(behind.poll(&mut calm).is_pending());
+    let [first, second, mut calm] =
+        lined_up(&lock, [(&one, Touchy), (&other, Touchy), (&behind, Calm)]);
     lock.rules().set_angry(true);
     assert_eq!(panic_of(|| drop(hold)), ANGRY);
     assert_eq!((one.wakes(), other.wakes(), behind.wakes()), (1, 0, 0));

@@ -27,6 +27,8 @@ pub(crate) enum Order {
 pub(crate) enum Outcome {
     Finished,
     Cancelled,
+    /// Refused, with this error.
+    Refused(String),
     /// With the error that the party of this number was told to fail with.
     Failed(usize),
     /// With a panic that nobody ordered.

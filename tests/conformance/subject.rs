@@ -1,16 +1,21 @@
 //! The locks that a [script](crate::script) can be played on.
 
+use std::error::Error;
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use portunus::future::AcquireHold;
 use portunus::prelude::*;
 use portunus::rules::{Preference, SharedMode};
-use portunus::{Backend, FifoLock, Mode, RawMutex, RawRwLock, Rules, Semaphore};
+use portunus::{
+    Backend, ClosableSemaphore, FifoLock, Mode, Permit, RawMutex, RawRwLock, Rules, Semaphore,
+};
 
 use crate::raw;
 use crate::script::{Outcome, Party};
+use crate::support::Hand;
 
 /// A visit of a task: it enters, stays, leaves.
 pub(crate) type Visit<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
@@ -199,4 +204,90 @@ impl<B: Backend> Subject for Semaphore<B> {
     fn in_line(&self) -> usize {
         self.waiting()
     }
+}
+
+/// What is asked of a semaphore that may refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Count {
+    /// One, also where there is none.
+    One,
+    /// So many, or none where there are fewer.
+    Many(u32),
+}
+
+/// The outcome of a request that was served, whose time was over, or that was
+/// refused.
+fn ended<E: Error, B: Backend>(result: Result<Option<Permit<'_, B>>, E>, party: &Party) -> Outcome {
+    match result {
+        Ok(Some(permit)) => party.stay(permit),
+        Ok(None) => Outcome::Cancelled,
+        Err(error) => Outcome::Refused(error.to_string()),
+    }
+}
+
+/// Parties are told when they are refused. While more is taken than there is,
+/// [`held`](Subject::held) can't tell how much.
+impl<B: Backend> Subject for ClosableSemaphore<B> {
+    type Ask = Count;
+
+    fn kind(_: Count) -> usize {
+        0
+    }
+
+    fn units(count: Count) -> usize {
+        match count {
+            Count::One => 1,
+            Count::Many(count) => count as usize,
+        }
+    }
+
+    fn visit(&self, count: Count, party: &Party) -> Outcome {
+        match count {
+            Count::One => ended(self.acquire().map(Some), party),
+            Count::Many(count) => ended(self.acquire_many(count).map(Some), party),
+        }
+    }
+
+    fn visit_for(&self, count: Count, limit: Duration, party: &Party) -> Outcome {
+        match count {
+            Count::One => ended(self.acquire_for(limit), party),
+            Count::Many(count) => ended(self.acquire_many_for(count, limit), party),
+        }
+    }
+
+    fn visit_async<'a>(&'a self, count: Count, party: &'a Party) -> Visit<'a> {
+        Box::pin(async move {
+            let permit = match count {
+                Count::One => self.acquire_async().await.map_err(|error| error.to_string()),
+                Count::Many(count) => {
+                    self.acquire_many_async(count).await.map_err(|error| error.to_string())
+                }
+            };
+            match permit {
+                Ok(permit) => party.stay_async(permit).await,
+                Err(error) => Outcome::Refused(error),
+            }
+        })
+    }
+
+    fn held(&self, _: Count) -> usize {
+        self.permits() - self.available_permits()
+    }
+
+    fn in_line(&self) -> usize {
+        self.waiting()
+    }
+}
+
+/// Requests that stand in line, in this order, each of a task.
+#[track_caller]
+pub(crate) fn lined_up<'a, R: Rules, B: Backend, const N: usize>(
+    lock: &'a FifoLock<R, B>,
+    asks: [(&Hand, R::Mode); N],
+) -> [Pin<Box<AcquireHold<'a, R, B>>>; N] {
+    asks.map(|(hand, mode)| {
+        let mut request = Box::pin(lock.acquire_async(mode));
+        assert!(hand.poll(&mut request).is_pending());
+        request
+    })
 }

@@ -11,21 +11,38 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a test waits for what has to happen before it gives up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+#[path = "watch.rs"]
+pub(crate) mod watch;
+
+use watch::{look_alive, lose_patience, patience};
+
+/// How long a test waits that does so by other means than these.
+#[allow(dead_code, reason = "of other suites, which share this file")]
+pub(crate) const PATIENCE: Duration = watch::PATIENCE;
 
 /// Waits until `done`; panics when patience ends first.
 #[track_caller]
 pub(crate) fn until(what: &str, done: impl FnMut() -> bool) {
-    until_within(PATIENCE, what, done);
+    until_idle(what, || 0, done);
 }
 
-/// [`until`], with another patience.
+/// The same for what takes long: patience begins anew whenever `progress` has
+/// changed.
 #[track_caller]
-pub(crate) fn until_within(patience: Duration, what: &str, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
+pub(crate) fn until_idle(what: &str, progress: impl Fn() -> usize, mut done: impl FnMut() -> bool) {
+    let (mut start, mut seen, mut looked) = (Instant::now(), progress(), Instant::now());
     while !done() {
-        assert!(start.elapsed() < patience, "not within {patience:?}: {what}");
+        let now = progress();
+        if now != seen {
+            (start, seen) = (Instant::now(), now);
+        }
+        if start.elapsed() > patience() {
+            lose_patience(what);
+        }
+        if looked.elapsed() > Duration::from_secs(1) {
+            looked = Instant::now();
+            look_alive();
+        }
         thread::yield_now();
     }
 }
@@ -40,8 +57,10 @@ pub(crate) fn watched<T: Send + 'static>(what: &str, f: impl FnOnce() -> T + Sen
         let _finished = finished;
         f()
     });
-    let nothing: Result<(), _> = finish.recv_timeout(PATIENCE);
-    assert_ne!(nothing, Err(RecvTimeoutError::Timeout), "not within {PATIENCE:?}: {what}");
+    let nothing: Result<(), _> = finish.recv_timeout(patience());
+    if nothing == Err(RecvTimeoutError::Timeout) {
+        lose_patience(what);
+    }
     match thread.join() {
         Ok(result) => result,
         Err(payload) => resume_unwind(payload),

@@ -85,6 +85,8 @@ fn who_was_kept_out_enters<B: Backend>() {
     let inside = AtomicUsize::new(0);
     let reading = lock.acquire(Read);
     thread::scope(|scope| {
+        // Let go when something is wrong: else the reader is waited for.
+        let reading = reading;
         let writer = scope.spawn(|| lock.acquire_for(Write, Duration::from_millis(200)).is_some());
         until("the writer waits", || lock.waiting() == 1 || writer.is_finished());
         let hand = Hand::new();
@@ -100,9 +102,10 @@ fn who_was_kept_out_enters<B: Backend>() {
         assert!(!waits || hand.wakes() == 1);
         until("the reader enters", || inside.load(Ordering::SeqCst) == 1);
         reader.join().expect("it does not panic");
+        drop(task);
+        assert_eq!((lock.holders(Read), lock.waiting()), (1, 0));
+        drop(reading);
     });
-    assert_eq!((lock.holders(Read), lock.waiting()), (1, 0));
-    drop(reading);
     assert!(!lock.is_locked());
 }
 
@@ -127,8 +130,8 @@ fn no_time_asks_once<B: Backend>() {
 fn for_ever_is_a_time<B: Backend>() {
     let lock = FifoLock::<_, B>::new(ReadWrite);
     drop(lock.acquire_for(Write, Duration::MAX).expect("it is free"));
-    let hold = lock.acquire(Write);
     thread::scope(|scope| {
+        let hold = lock.acquire(Write);
         let waiter = scope.spawn(|| lock.acquire_for(Write, Duration::MAX).is_some());
         until("it waits", || lock.waiting() == 1);
         drop(hold);

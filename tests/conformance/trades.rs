@@ -11,7 +11,9 @@ use portunus::{Backend, FifoLock};
 use crate::rules::Access::{Read, Write};
 use crate::rules::Sole::Exclusive;
 use crate::rules::{Access, OneAtATime, ReadWrite};
-use crate::support::{Hand, PATIENCE, poll_by, ready, until};
+use crate::subject::lined_up;
+use crate::support::{Hand, poll_by, ready, until};
+use crate::watch::patience;
 
 /// A dropped after the trade leaves the line; who stands behind it is not
 /// kept waiting.
@@ -19,12 +21,8 @@ fn the_one_in_line_is_dropped<B: Backend>() {
     let lock = FifoLock::<_, B>::new(OneAtATime);
     let (hand, stranger) = (Hand::new(), Hand::new());
     let hold = lock.acquire(Exclusive);
-    let mut a = Box::pin(lock.acquire_async(Exclusive));
-    let mut b = Box::pin(lock.acquire_async(Exclusive));
-    let mut other = Box::pin(lock.acquire_async(Exclusive));
-    assert!(hand.poll(&mut a).is_pending());
-    assert!(hand.poll(&mut b).is_pending());
-    assert!(stranger.poll(&mut other).is_pending());
+    let [a, mut b, mut other] =
+        lined_up(&lock, [(&hand, Exclusive), (&hand, Exclusive), (&stranger, Exclusive)]);
     drop(hold);
     let hold = ready(hand.poll(&mut b));
     assert_eq!((lock.waiting(), hand.kept()), (2, 1));
@@ -42,12 +40,8 @@ fn the_one_in_line_is_granted_and_dropped<B: Backend>() {
     let lock = FifoLock::<_, B>::new(OneAtATime);
     let (hand, stranger) = (Hand::new(), Hand::new());
     let hold = lock.acquire(Exclusive);
-    let mut a = Box::pin(lock.acquire_async(Exclusive));
-    let mut b = Box::pin(lock.acquire_async(Exclusive));
-    let mut other = Box::pin(lock.acquire_async(Exclusive));
-    assert!(hand.poll(&mut a).is_pending());
-    assert!(hand.poll(&mut b).is_pending());
-    assert!(stranger.poll(&mut other).is_pending());
+    let [a, mut b, mut other] =
+        lined_up(&lock, [(&hand, Exclusive), (&hand, Exclusive), (&stranger, Exclusive)]);
     drop(hold);
     drop(ready(hand.poll(&mut b)));
     assert_eq!((hand.wakes(), stranger.wakes(), hand.kept()), (2, 0, 0));
@@ -63,12 +57,7 @@ fn the_one_in_line_is_dropped_before_readers<B: Backend>() {
     let lock = FifoLock::<_, B>::new(ReadWrite);
     let (hand, stranger) = (Hand::new(), Hand::new());
     let hold = lock.acquire(Write);
-    let mut a = Box::pin(lock.acquire_async(Write));
-    let mut b = Box::pin(lock.acquire_async(Read));
-    let mut other = Box::pin(lock.acquire_async(Read));
-    assert!(hand.poll(&mut a).is_pending());
-    assert!(hand.poll(&mut b).is_pending());
-    assert!(stranger.poll(&mut other).is_pending());
+    let [a, mut b, mut other] = lined_up(&lock, [(&hand, Write), (&hand, Read), (&stranger, Read)]);
     drop(hold);
     let hold = ready(hand.poll(&mut b));
     assert_eq!(stranger.wakes(), 0);
@@ -83,10 +72,7 @@ fn the_one_that_would_trade_is_dropped<B: Backend>() {
     let lock = FifoLock::<_, B>::new(OneAtATime);
     let hand = Hand::new();
     let hold = lock.acquire(Exclusive);
-    let mut a = Box::pin(lock.acquire_async(Exclusive));
-    let mut b = Box::pin(lock.acquire_async(Exclusive));
-    assert!(hand.poll(&mut a).is_pending());
-    assert!(hand.poll(&mut b).is_pending());
+    let [mut a, b] = lined_up(&lock, [(&hand, Exclusive), (&hand, Exclusive)]);
     drop(hold);
     drop(b);
     drop(ready(hand.poll(&mut a)));
@@ -98,11 +84,8 @@ fn tasks_keep_their_order<B: Backend>() {
     let lock = FifoLock::<_, B>::new(OneAtATime);
     let (one, other) = (Hand::new(), Hand::new());
     let hold = lock.acquire(Exclusive);
-    let mut a = Box::pin(lock.acquire_async(Exclusive));
-    let mut b = Box::pin(lock.acquire_async(Exclusive));
+    let [mut a, mut b] = lined_up(&lock, [(&one, Exclusive), (&other, Exclusive)]);
     let mut c = Box::pin(lock.acquire_async(Exclusive));
-    assert!(one.poll(&mut a).is_pending());
-    assert!(other.poll(&mut b).is_pending());
     drop(hold);
     for _ in 0..3 {
         assert!(other.poll(&mut b).is_pending());
@@ -124,10 +107,7 @@ fn wrapped_wakers_hide_the_task<B: Backend>() {
     let lock = FifoLock::<_, B>::new(ReadWrite);
     let (wrapped, other) = (Hand::new(), Hand::new());
     let hold = lock.acquire(Write);
-    let mut a = Box::pin(lock.acquire_async(Read));
-    let mut b = Box::pin(lock.acquire_async(Write));
-    assert!(wrapped.poll(&mut a).is_pending());
-    assert!(other.poll(&mut b).is_pending());
+    let [mut a, mut b] = lined_up(&lock, [(&wrapped, Read), (&other, Write)]);
     drop(hold);
     assert!(other.poll(&mut b).is_pending());
     assert_eq!((lock.holders(Read), lock.holders(Write), lock.waiting()), (1, 0, 1));
@@ -194,7 +174,6 @@ fn one_waker_in_two_threads<B: Backend>() {
     let lock = FifoLock::<_, B>::new(ReadWrite);
     let hand = Hand::new();
     let inside = AtomicUsize::new(0);
-    let start = Instant::now();
     let enter = |access: Access| match access {
         Write => {
             assert_eq!(inside.fetch_add(ALONE, Ordering::SeqCst), 0);
@@ -210,9 +189,9 @@ fn one_waker_in_two_threads<B: Backend>() {
         for round in 0..ROUNDS {
             let access = if (round + seed).is_multiple_of(3) { Read } else { Write };
             let mut future = Box::pin(lock.acquire_async(access));
-            let mut polls = 0;
+            let (mut polls, start) = (0, Instant::now());
             loop {
-                assert!(start.elapsed() < PATIENCE, "a request is never served");
+                assert!(start.elapsed() < patience(), "a request is never served");
                 match hand.poll(&mut future) {
                     Poll::Ready(hold) => {
                         enter(access);

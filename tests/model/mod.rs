@@ -12,6 +12,7 @@
 
 #![allow(dead_code)]
 
+use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::mem;
@@ -30,48 +31,96 @@ use portunus::{
 // === Rules ===
 
 /// Any number: no bound.
-const ANY: usize = usize::MAX;
+pub(crate) const ANY: usize = usize::MAX;
 
 /// Units by the index of their mode.
 type Counts = [usize; MAX_MODES];
 
 const NOTHING: Counts = [0; MAX_MODES];
 
-/// A rule as data.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Table {
+/// The most modes of a rule that is played.
+pub(crate) const MOST_MODES: usize = 5;
+
+/// A predicate as data. It is monotone, whatever it says.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Law {
+    modes: usize,
     /// A row for each mode: beside how many units of each mode one more unit of
     /// it may enter.
-    beside: &'static [&'static [usize]],
+    beside: [[usize; MOST_MODES]; MOST_MODES],
     /// How many units of all modes together there may be.
     total: usize,
-    /// How many units of each mode there may be.
-    limits: &'static [usize],
-    /// The lane of each mode.
-    lanes: &'static [usize],
 }
 
-impl Table {
-    fn modes(&self) -> usize {
-        self.beside.len()
+impl Law {
+    pub(crate) const fn new(rows: &[&[usize]], total: usize) -> Self {
+        let mut beside = [[ANY; MOST_MODES]; MOST_MODES];
+        let mut mode = 0;
+        while mode < rows.len() {
+            assert!(rows[mode].len() == rows.len(), "a threshold for each pair of modes");
+            let mut other = 0;
+            while other < rows.len() {
+                beside[mode][other] = rows[mode][other];
+                other += 1;
+            }
+            mode += 1;
+        }
+        Self { modes: rows.len(), beside, total }
     }
 
     /// Whether one more unit of `mode` may enter beside `counts`.
     fn admits(&self, mode: usize, counts: &Counts) -> bool {
-        let row = self.beside[mode];
+        let row = &self.beside[mode][..self.modes];
         row.iter().zip(counts).all(|(&most, &count)| count <= most)
             && counts.iter().sum::<usize>() < self.total
     }
+
+    /// What a rule with this predicate says.
+    fn judge<M: Mode>(&self, mode: M, held: &Held<M>) -> bool {
+        let mut counts = NOTHING;
+        for (other, count) in held.iter() {
+            counts[other.index()] = count;
+        }
+        assert_eq!(held.is_empty(), counts == NOTHING, "`is_empty` does not agree with {held:?}");
+        self.admits(mode.index(), &counts)
+    }
 }
 
-/// The predicate of the rules that are written as a table.
-fn judge<M: Mode>(table: &Table, mode: M, held: &Held<M>) -> bool {
-    let mut counts = NOTHING;
-    for (other, count) in held.iter() {
-        counts[other.index()] = count;
+impl fmt::Debug for Law {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bound = |most: usize| if most == ANY { "any".to_owned() } else { most.to_string() };
+        for (mode, row) in self.beside[..self.modes].iter().enumerate() {
+            let row: Vec<_> = row[..self.modes].iter().copied().map(bound).collect();
+            write!(f, "mode {mode} beside [{}], ", row.join(", "))?;
+        }
+        write!(f, "in all {}", bound(self.total))
     }
-    assert_eq!(held.is_empty(), counts == NOTHING, "`is_empty` does not agree with {held:?}");
-    table.admits(mode.index(), &counts)
+}
+
+/// A rule as data.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Table {
+    law: Law,
+    /// How many units of each mode there may be.
+    limits: &'static [usize],
+    /// The lane of each mode.
+    lanes: &'static [usize],
+    /// Whether a holder in a mode is alone, whatever the law says; `false` for
+    /// those that are left out.
+    alone: &'static [bool],
+}
+
+impl Table {
+    /// Whether one of a mode would not be alone that has to be, if `mode`
+    /// entered beside `counts`.
+    fn disturbs(&self, mode: usize, counts: &Counts) -> bool {
+        let alone = |mode: usize| self.alone.get(mode) == Some(&true);
+        if alone(mode) {
+            *counts != NOTHING
+        } else {
+            (0..MAX_MODES).any(|m| alone(m) && counts[m] != 0)
+        }
+    }
 }
 
 /// Rules that the interpreter can play.
@@ -80,9 +129,7 @@ fn judge<M: Mode>(table: &Table, mode: M, held: &Held<M>) -> bool {
 /// conversions; for the others the interpreter never calls these hooks.
 pub(crate) trait Subject: Rules + Sized + 'static {
     /// The same rule for the model.
-    const TABLE: Table;
-
-    fn rules() -> Self;
+    fn table(&self) -> Table;
 
     fn ask_many<B: Backend>(
         _: &FifoLock<Self, B>,
@@ -114,6 +161,13 @@ pub(crate) trait Subject: Rules + Sized + 'static {
     ) -> Result<(), ConvertError> {
         unreachable!("these rules have no conversions")
     }
+}
+
+/// A rule that is always the same.
+pub(crate) trait Fixed: Subject {
+    const TABLE: Table;
+
+    fn rules() -> Self;
 }
 
 macro_rules! weighted {
@@ -182,20 +236,26 @@ macro_rules! tables {
             const WEIGHTED: bool = $weighted;
 
             fn admits(&self, mode: $modes, held: &Held<$modes>) -> bool {
-                judge(&Self::TABLE, mode, held)
+                Self::TABLE.law.judge(mode, held)
             }
         }
 
-        impl Subject for $rules {
+        impl Fixed for $rules {
             const TABLE: Table = Table {
-                beside: &[$(&[$($beside),+]),+],
-                total: $total,
+                law: Law::new(&[$(&[$($beside),+]),+], $total),
                 limits: &[$($limit),+],
                 lanes: &[$($lane),+],
+                alone: &[],
             };
 
             fn rules() -> Self {
                 Self
+            }
+        }
+
+        impl Subject for $rules {
+            fn table(&self) -> Table {
+                Self::TABLE
             }
 
             $($hook!();)+
@@ -241,11 +301,17 @@ tables! {
 /// The table of a rule of the crate.
 macro_rules! ready_made {
     ($($rules:ty = $new:expr, of $modes:ty, lanes $lanes:expr, hooks [$($hook:ident),*];)+) => {$(
-        impl Subject for $rules {
+        impl Fixed for $rules {
             const TABLE: Table = Table { lanes: &$lanes, ..<$modes>::TABLE };
 
             fn rules() -> Self {
                 $new
+            }
+        }
+
+        impl Subject for $rules {
+            fn table(&self) -> Table {
+                Self::TABLE
             }
 
             $($hook!();)*
@@ -255,29 +321,29 @@ macro_rules! ready_made {
 
 /// What the ready-made rules say, whatever their lanes.
 trait ReadyMade {
-    const TABLE: Table;
+    const LAW: Law;
+    const LIMITS: &'static [usize];
+    const TABLE: Table = Table { law: Self::LAW, limits: Self::LIMITS, lanes: &[], alone: &[] };
 }
 
 impl ReadyMade for Sole {
-    const TABLE: Table = Table { beside: &[&[0]], total: ANY, limits: &[1], lanes: &[] };
+    const LAW: Law = Law::new(&[&[0]], ANY);
+    const LIMITS: &'static [usize] = &[1];
 }
 
 impl ReadyMade for Access {
-    const TABLE: Table =
-        Table { beside: &[&[ANY, 0], &[0, 0]], total: ANY, limits: &[ANY, 1], lanes: &[] };
+    const LAW: Law = Law::new(&[&[ANY, 0], &[0, 0]], ANY);
+    const LIMITS: &'static [usize] = &[ANY, 1];
 }
 
 impl ReadyMade for SharedMode {
-    const TABLE: Table = Table {
-        beside: &[&[ANY, ANY, 0], &[ANY, 0, 0], &[0, 0, 0]],
-        total: ANY,
-        limits: &[ANY, 1, 1],
-        lanes: &[],
-    };
+    const LAW: Law = Law::new(&[&[ANY, ANY, 0], &[ANY, 0, 0], &[0, 0, 0]], ANY);
+    const LIMITS: &'static [usize] = &[ANY, 1, 1];
 }
 
 impl ReadyMade for rules::Permit {
-    const TABLE: Table = Table { beside: &[&[ANY]], total: PERMITS, limits: &[ANY], lanes: &[] };
+    const LAW: Law = Law::new(&[&[ANY]], PERMITS);
+    const LIMITS: &'static [usize] = &[ANY];
 }
 
 /// The permits of the semaphore that is played.
@@ -293,6 +359,8 @@ ready_made! {
         Self::new(), of SharedMode, lanes [1, 1, 0], hooks [converting];
     rules::Semaphore = Self::new(PERMITS), of rules::Permit, lanes [0], hooks [weighted];
 }
+
+pub(crate) mod drawn;
 
 // === Histories ===
 
@@ -382,6 +450,13 @@ pub(crate) struct Reached {
     pub(crate) refusals: usize,
     /// Requests too heavy for an empty lock.
     pub(crate) too_many: usize,
+    /// Requests that their mode's limit kept out.
+    pub(crate) limited: usize,
+    /// Requests that the rule's predicate kept out.
+    pub(crate) forbidden: usize,
+    /// Requests that the predicate would have let in beside one who is alone,
+    /// or as one who is alone.
+    pub(crate) kept_apart: usize,
     /// The most that one step has let in.
     pub(crate) crowd: usize,
     /// The longest line.
@@ -399,6 +474,9 @@ impl Reached {
         self.conversions += other.conversions;
         self.refusals += other.refusals;
         self.too_many += other.too_many;
+        self.limited += other.limited;
+        self.forbidden += other.forbidden;
+        self.kept_apart += other.kept_apart;
         self.crowd = self.crowd.max(other.crowd);
         self.line = self.line.max(other.line);
     }
@@ -491,6 +569,10 @@ struct Model {
     /// Tasks that were woken.
     woken: Vec<usize>,
     reached: Reached,
+    /// What has kept requests out, see [`Reached`].
+    limited: Cell<usize>,
+    forbidden: Cell<usize>,
+    kept_apart: Cell<usize>,
 }
 
 impl Model {
@@ -504,6 +586,18 @@ impl Model {
             limbo: Vec::new(),
             woken: Vec::new(),
             reached: Reached::default(),
+            limited: Cell::new(0),
+            forbidden: Cell::new(0),
+            kept_apart: Cell::new(0),
+        }
+    }
+
+    fn reached(&self) -> Reached {
+        Reached {
+            limited: self.limited.get(),
+            forbidden: self.forbidden.get(),
+            kept_apart: self.kept_apart.get(),
+            ..self.reached
         }
     }
 
@@ -547,13 +641,22 @@ impl Model {
         if weight == 0 {
             return true;
         }
+        let count = |cell: &Cell<usize>| cell.set(cell.get() + 1);
         let limit = self.table.limits[mode];
         if weight > limit || counts[mode] > limit - weight {
+            count(&self.limited);
             return false;
         }
+        let disturbs = self.table.disturbs(mode, counts);
         let mut counts = *counts;
         counts[mode] += weight - 1;
-        self.table.admits(mode, &counts)
+        let admits = self.table.law.admits(mode, &counts);
+        if !admits {
+            count(&self.forbidden);
+        } else if disturbs {
+            count(&self.kept_apart);
+        }
+        admits && !disturbs
     }
 
     /// Whether a party's request may enter now, were these parties not there.
@@ -726,7 +829,10 @@ impl Model {
                     }
                     self.conversions.push(party);
                 } else {
-                    if let Some(limit) = self.too_many(request.mode, request.weight) {
+                    // One unit is not a weight: it waits for ever.
+                    if request.weight != 1
+                        && let Some(limit) = self.too_many(request.mode, request.weight)
+                    {
                         self.places[party] = Place::Nothing;
                         return Answer::TooMany(limit);
                     }
@@ -926,13 +1032,27 @@ struct World<'a, R: Subject, B: Backend> {
     model: Model,
 }
 
+/// Plays a history on a real lock of a rule that is always the same, and on
+/// the model.
+///
+/// # Errors
+///
+/// Where they differ.
+pub(crate) fn run<R: Fixed, B: Backend>(history: &History) -> Result<Reached, String> {
+    run_with::<R, B>(R::rules(), history)
+}
+
 /// Plays a history on a real lock and on the model.
 ///
 /// # Errors
 ///
 /// Where they differ.
-pub(crate) fn run<R: Subject, B: Backend>(history: &History) -> Result<Reached, String> {
-    let lock = FifoLock::<R, B>::new(R::rules());
+pub(crate) fn run_with<R: Subject, B: Backend>(
+    rules: R,
+    history: &History,
+) -> Result<Reached, String> {
+    let table = rules.table();
+    let lock = FifoLock::<R, B>::new(rules);
     let parties = history.parties.clamp(1, MOST_PARTIES);
     let log = Arc::default();
     let mut world = World {
@@ -942,7 +1062,7 @@ pub(crate) fn run<R: Subject, B: Backend>(history: &History) -> Result<Reached, 
         polled_by: (0..parties).map(|party| party / 2 % QUIET).collect(),
         tasks: (0..TASKS).map(|task| Task::new(task, &log)).collect(),
         log,
-        model: Model::new(R::TABLE, parties),
+        model: Model::new(table, parties),
     };
     for (step, &op) in history.ops.iter().enumerate() {
         world
@@ -960,7 +1080,7 @@ pub(crate) fn run<R: Subject, B: Backend>(history: &History) -> Result<Reached, 
     }
     ensure!(!lock.is_locked(), "the lock is held when everybody has left: {lock:?}");
     ensure!(lock.waiting() == 0, "somebody waits when everybody has left: {lock:?}");
-    Ok(world.model.reached)
+    Ok(world.model.reached())
 }
 
 impl<'a, R: Subject, B: Backend> World<'a, R, B> {
@@ -968,8 +1088,8 @@ impl<'a, R: Subject, B: Backend> World<'a, R, B> {
         usize::from(party) % self.parties.len()
     }
 
-    fn mode(mode: u8) -> usize {
-        usize::from(mode) % R::TABLE.modes()
+    fn mode(&self, mode: u8) -> usize {
+        usize::from(mode) % self.model.table.law.modes
     }
 
     fn weight(weight: u8) -> usize {
@@ -980,21 +1100,21 @@ impl<'a, R: Subject, B: Backend> World<'a, R, B> {
         match op {
             Op::Ask { party, mode, weight, polled } => {
                 let party = self.party(party);
-                self.ask(party, Self::mode(mode), Self::weight(weight), polled)
+                self.ask(party, self.mode(mode), Self::weight(weight), polled)
             }
             Op::Poll { party } => self.poll(self.party(party)),
             Op::Drop { party } => self.cancel(self.party(party)),
             Op::Release { party } => self.release(self.party(party)),
             Op::Try { party, mode, weight } => {
-                self.try_enter(self.party(party), Self::mode(mode), Self::weight(weight))
+                self.try_enter(self.party(party), self.mode(mode), Self::weight(weight))
             }
-            Op::Briefly { party, mode } => self.briefly(self.party(party), Self::mode(mode)),
+            Op::Briefly { party, mode } => self.briefly(self.party(party), self.mode(mode)),
             Op::Convert { party, mode, polled } => {
-                self.convert(self.party(party), Self::mode(mode), polled)
+                self.convert(self.party(party), self.mode(mode), polled)
             }
-            Op::TryConvert { party, mode } => self.try_convert(self.party(party), Self::mode(mode)),
+            Op::TryConvert { party, mode } => self.try_convert(self.party(party), self.mode(mode)),
             Op::ConvertBriefly { party, mode } => {
-                self.convert_briefly(self.party(party), Self::mode(mode))
+                self.convert_briefly(self.party(party), self.mode(mode))
             }
             Op::Move { party, task } => {
                 let party = self.party(party);
@@ -1003,7 +1123,7 @@ impl<'a, R: Subject, B: Backend> World<'a, R, B> {
             }
             Op::Crowd { mode } => {
                 for party in 0..self.parties.len() {
-                    self.ask(party, Self::mode(mode), 1, true)?;
+                    self.ask(party, self.mode(mode), 1, true)?;
                 }
                 Ok(())
             }
@@ -1100,7 +1220,10 @@ impl<'a, R: Subject, B: Backend> World<'a, R, B> {
         };
         match entered {
             Ok(entered) => {
-                ensure!(self.model.too_many(mode, weight).is_none(), "{weight} are too many");
+                ensure!(
+                    weight == 1 || self.model.too_many(mode, weight).is_none(),
+                    "{weight} are too many"
+                );
                 self.entered(party, Request { mode, from: None, weight }, entered)
             }
             Err(error) => {

@@ -29,9 +29,11 @@
 //!   and a sibling in another thread, and one gets it.
 //! * **R3** A grant of an untracked node is consumed by its thread alone.
 //! * **R4** Whoever gets units is told once, and gives them back once.
+//!   Whoever is refused is told once, and has none.
 
 #![allow(unsafe_code)]
 
+mod limits;
 mod section;
 
 use core::cell::Cell;
@@ -40,17 +42,19 @@ use core::mem;
 use core::ptr;
 use core::task::Waker;
 
+pub(crate) use limits::Shift;
 use section::Section;
 
 use crate::atomic::{AtomicUsize, Fault, Ordering, constructor, init};
 use crate::backend::Backend;
 use crate::raw::engine::{self, ConversionEntry, Entry, Env, Unnoted};
+use crate::raw::limit::Refusing;
 use crate::raw::mode::{Held, Rules, index_of};
 use crate::raw::word::{Geometry, Shape};
 use crate::wait::batch::Batch;
 use crate::wait::line::{Line, limbo};
-use crate::wait::node::{NO_MODE, Node, Request, WakerParts, state};
-use crate::wait::{InnerLock, Limit, Place, Turn, Wait};
+use crate::wait::node::{NO_MODE, Node, NodeTurn, Refusal, Request, WakerParts, state};
+use crate::wait::{Forever, InnerLock, Left, Limit, Wait};
 
 /// The shape of the word of a lock inside a process.
 pub(crate) struct Local<R>(R);
@@ -103,6 +107,12 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
                 rules,
             }
         }
+    }
+
+    /// The inner lock, for what it counts.
+    #[allow(dead_code, reason = "of observed locks")]
+    pub(crate) fn inner(&self) -> &B::Inner {
+        &self.inner
     }
 
     /// The rules.
@@ -193,38 +203,81 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
         engine::try_admit::<Local<R>>(&self.rules, &self.word, request, &Unnoted)
     }
 
-    /// Enters, or waits in line until `limit`. `None`: the limit came first.
-    /// `Some(lined)`: whether it came through the line, a hint for `release`.
+    /// The word when nobody is inside.
+    #[inline(always)]
+    fn free(&self) -> usize {
+        G::<R>::units(0, self.rules.withheld())
+    }
+
+    /// Enters if nobody is inside; may fail otherwise.
+    #[inline(always)]
+    fn try_acquire_free(&self, request: Request) -> bool {
+        let (rules, word) = (&self.rules, &self.word);
+        engine::try_admit_free::<Local<R>>(rules, word, self.free(), request, &Unnoted)
+    }
+
+    /// Enters now, or not at all, guessing first that nobody is inside.
+    #[inline(always)]
+    fn try_acquire_guessing(&self, request: Request) -> bool {
+        let (rules, word) = (&self.rules, &self.word);
+        engine::try_admit_guessing::<Local<R>>(rules, word, self.free(), request, &Unnoted)
+    }
+
+    /// Enters, or waits in line until `limit`. `None`: the limit came first, or
+    /// it was refused. `Some(lined)`: whether it came through the line, a hint
+    /// for `release`.
     #[inline]
     pub(crate) fn acquire(&self, request: Request, limit: &impl Limit) -> Option<bool> {
-        // Weighted rules keep what is withheld in the word: no guess at it.
+        self.acquire_or(request, limit).ok()
+    }
+
+    /// The same, saying why not.
+    #[inline]
+    pub(crate) fn acquire_or(&self, request: Request, limit: &impl Limit) -> Result<bool, Denied> {
         let entered = if R::WEIGHTED {
-            self.try_acquire(request)
+            // Often somebody is inside, and others fit beside.
+            self.try_acquire_guessing(request)
         } else {
-            engine::try_admit_free::<Local<R>>(&self.rules, &self.word, request, &Unnoted)
+            self.try_acquire_free(request)
         };
         if entered {
-            return Some(false);
+            return Ok(false);
         }
-        self.acquire_slow(request, limit).then_some(true)
+        self.acquire_slow(request, limit).map(|()| true)
+    }
+
+    /// Enters, waiting in line for as long as it takes. Returns `lined`.
+    #[inline]
+    pub(crate) fn acquire_blocking(&self, request: Request) -> bool {
+        loop {
+            // Without a limit it ends with the lock the first time.
+            if let Some(lined) = self.acquire(request, &Forever) {
+                return lined;
+            }
+        }
     }
 
     #[cold]
     #[inline(never)]
-    fn acquire_slow(&self, request: Request, limit: &impl Limit) -> bool {
+    fn acquire_slow(&self, request: Request, limit: &impl Limit) -> Result<(), Denied> {
+        let request = G::<R>::only(request);
         if !R::WEIGHTED && self.try_acquire(request) {
-            return true;
+            return Ok(());
         }
         loop {
             let node = Node::new(request, false);
-            let entry = self.section(|s| engine::enqueue(s, &raw const node, request, &Unnoted));
-            if entry == Entry::Admitted {
-                return true;
+            let entry = self.section(|s| match s.refusal(request) {
+                Some(why) if !Fault::EnqueueUnasked.on() => Err(Denied::Refused(why)),
+                _ => Ok(engine::enqueue(s, &raw const node, request, &Unnoted)),
+            });
+            if entry? == Entry::Admitted {
+                return Ok(());
             }
             match self.wait_in_line(&node, limit, &Cell::new(false)) {
-                Waited::Granted => return true,
+                Waited::Granted => return Ok(()),
                 Waited::Evicted => self.grant_now(),
-                Waited::TooLong => return false,
+                Waited::TooLong => return Err(Denied::TooLong),
+                Waited::Refused => return Err(Denied::Refused(node.refusal())),
             }
         }
     }
@@ -241,10 +294,16 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
             }
         }
         let leave = Leave(self, node, converted);
-        B::Wait::wait(&NodeTurn(node), limit);
+        let mut seen = loop {
+            B::Wait::wait(&NodeTurn(node), limit);
+            // Ordering: Acquire, pairs with the mark's Release (O3).
+            let seen = node.state(Ordering::Acquire);
+            // A strategy that came back too early waits again.
+            if !state::is_waiting(seen) || limit.left() != Left::Unlimited {
+                break seen;
+            }
+        };
         mem::forget(leave);
-        // Ordering: Acquire, pairs with the mark's Release (O3).
-        let mut seen = node.state(Ordering::Acquire);
         if state::is_waiting(seen) {
             // The limit is over; whoever grants now does so under the inner
             // lock, so that there is one truth.
@@ -263,9 +322,10 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
             });
         }
         match seen {
-            state::GRANTED => Waited::Granted,
             state::EVICTED => Waited::Evicted,
-            _ => Waited::TooLong,
+            state::REFUSED => Waited::Refused,
+            seen if state::is_waiting(seen) => Waited::TooLong,
+            _ => Waited::Granted,
         }
     }
 
@@ -283,11 +343,9 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
         }
     }
 
-    #[cold]
-    #[inline(never)]
+    #[inline]
     fn release_slow(&self, request: Request, leave: bool) {
-        let units = if leave { Self::units(request) } else { 0 };
-        self.settle(|s, batch| engine::grant(s, units, 0, batch));
+        self.let_in(if leave { Self::units(request) } else { 0 });
     }
 
     /// Changes the mode of a hold now, or not at all. `Some(true)`: done, and
@@ -333,7 +391,8 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
             match self.wait_in_line(&node, limit, converted) {
                 Waited::Granted => return Conversion::Done(false),
                 Waited::Evicted => self.grant_now(),
-                Waited::TooLong => return Conversion::TooLong,
+                // No conversion is ever refused.
+                Waited::TooLong | Waited::Refused => return Conversion::TooLong,
             }
         }
     }
@@ -348,17 +407,23 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
     #[inline(always)]
     fn settle(&self, f: impl FnOnce(&mut Section<'_, R, B>, &mut Batch<Waker>) -> bool) {
         let mut batch = Batch::new();
-        if self.section(|s| f(s, &mut batch)) {
+        if self.section(|s| f(s, &mut batch)) && !G::<R>::ONE {
             return self.settle_rest(&mut batch);
         }
         batch.wake();
     }
 
     /// Lets in whoever may enter now.
+    #[inline]
+    pub(crate) fn grant_now(&self) {
+        self.let_in(0);
+    }
+
+    /// The same, when `leave` has left.
     #[cold]
     #[inline(never)]
-    pub(crate) fn grant_now(&self) {
-        self.settle(|s, batch| engine::grant(s, 0, 0, batch));
+    fn let_in(&self, leave: usize) {
+        self.settle(|s, batch| engine::grant(s, leave, 0, batch));
     }
 
     #[cold]
@@ -436,7 +501,7 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
                     engine::grant(s, Self::units(node.request()), 0, batch)
                 }
                 state::EVICTED => !Fault::EvictedForgetsBaton.on() && engine::grant(s, 0, 0, batch),
-                state::INIT | state::DONE => false,
+                state::REFUSED | state::INIT | state::DONE => false,
                 seen => {
                     if node.is_tracked() || seen & state::PARKED_BIT != 0 {
                         // SAFETY: N3.
@@ -482,6 +547,7 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
             state::GRANTED => self.poll_slow(node, waker),
             // Its last poll got it, and was unwound before it could say so.
             state::HELD => Polled::Holds,
+            state::REFUSED => Polled::Refused,
             state::DONE => Polled::Pending,
             _ => self.poll_queued(node, waker),
         }
@@ -498,18 +564,27 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
         let mut clone = Some(waker.clone());
         let mut sibling = false;
         let entry = self.section(|s| {
+            if let Some(why) = s.refusal(node.request())
+                && !Fault::EnqueueUnasked.on()
+            {
+                node.set_refusal(why);
+                // At once: dropping the clone may unwind.
+                node.set_state(state::REFUSED, Ordering::Relaxed);
+                return None;
+            }
             let entry = engine::enqueue(s, ptr::from_ref(node), node.request(), &Unnoted);
             match entry {
                 // At once: dropping the clone may unwind.
                 Entry::Admitted => node.set_state(state::HELD, Ordering::Relaxed),
                 Entry::Queued => sibling = s.join(node, &mut clone),
             }
-            entry
+            Some(entry)
         });
         match entry {
-            Entry::Admitted => Polled::Holds,
-            Entry::Queued if sibling => self.trade(node),
-            Entry::Queued => Polled::Pending,
+            Some(Entry::Admitted) => Polled::Holds,
+            Some(Entry::Queued) if sibling => self.trade(node),
+            Some(Entry::Queued) => Polled::Pending,
+            None => Polled::Refused,
         }
     }
 
@@ -538,7 +613,7 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
             ConversionEntry::Queued if sibling => self.trade(node),
             ConversionEntry::Queued => Polled::Pending,
             ConversionEntry::Converted(_) => Polled::Holds,
-            ConversionEntry::Deadlock => Polled::Deadlock,
+            ConversionEntry::Deadlock => Polled::Refused,
         }
     }
 
@@ -644,8 +719,18 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
 pub(crate) enum Polled {
     Pending,
     Holds,
-    /// Only of a conversion: it would wait for ever.
-    Deadlock,
+    /// A conversion would wait for ever; or another request could never be
+    /// served: then the node says why.
+    Refused,
+}
+
+/// Why a request was not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Denied {
+    /// The limit was over.
+    TooLong,
+    /// It could never be served.
+    Refused(Refusal),
 }
 
 /// How a conversion ended.
@@ -664,26 +749,5 @@ enum Waited {
     Granted,
     Evicted,
     TooLong,
-}
-
-/// The turn of a blocked caller.
-struct NodeTurn<'a>(&'a Node);
-
-impl Turn for NodeTurn<'_> {
-    #[inline]
-    fn place(&self) -> Place {
-        // Ordering: Acquire, pairs with the mark's Release (O3).
-        let seen = self.0.state(Ordering::Acquire);
-        if !state::is_waiting(seen) {
-            Place::Over
-        } else if seen & state::FRONT_BIT != 0 {
-            Place::Front
-        } else {
-            Place::Behind
-        }
-    }
-
-    fn announce(&self, waker: Waker) -> bool {
-        self.0.announce(waker)
-    }
+    Refused,
 }

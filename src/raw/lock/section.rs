@@ -11,10 +11,13 @@ use super::{G, Local, RawFifoLock};
 use crate::atomic::{AtomicUsize, Fault, Ordering};
 use crate::backend::Backend;
 use crate::raw::engine::{self, Env};
+use crate::raw::limit::Refusing;
 use crate::raw::mode::Rules;
+use crate::wait::InnerLock;
 use crate::wait::batch::Batch;
+use crate::wait::inner::Trade;
 use crate::wait::line::{Line, limbo};
-use crate::wait::node::{Node, Request, state};
+use crate::wait::node::{Node, Refusal, Request, state};
 
 /// A lock with its inner lock taken.
 pub(super) struct Section<'a, R, B: Backend> {
@@ -73,6 +76,10 @@ impl<R: Rules, B: Backend> Section<'_, R, B> {
         // SAFETY: R1: in line, so its lane has somebody.
         let alone = unsafe { self.lock.line.ends(G::<R>::LANES, lane) }
             .is_some_and(|(first, last)| first == last);
+        // It has what it could not ask for anew: it can't stand in line.
+        if self.refusal(other).is_some() && !Fault::TradeUnasked.on() {
+            return !Fault::NoEviction.on() && self.evict_sibling(sibling, units, batch);
+        }
 
         // Ordering: Acquire: whether `node` may enter can depend on others
         // having left (O1).
@@ -99,6 +106,7 @@ impl<R: Rules, B: Backend> Section<'_, R, B> {
                 Err(changed) => now = changed,
             }
         }
+        self.lock.inner.noted(Trade::Taken);
         // The sibling's waker was taken by its grant and woke the same task
         // as this node's. The reference that this node has becomes the
         // sibling's, whose field has the same bits: nothing is written to it,
@@ -125,12 +133,23 @@ impl<R: Rules, B: Backend> Section<'_, R, B> {
         engine::grant(self, 0, 0, batch)
     }
 
+    /// Tells a waiter that is out of the line why it will never be served.
+    pub(super) fn mark_refused(&mut self, id: *const Node, why: Refusal) -> Option<Waker> {
+        // SAFETY: N1: alive until its mark; unlinked, under the inner lock.
+        unsafe {
+            (*id).set_refusal(why);
+            let wake = Node::finish(id, state::REFUSED);
+            if Fault::RefusedUnwoken.on() { None } else { wake }
+        }
+    }
+
     /// Takes a grant back from a sibling that would keep a polled future of
     /// its own task waiting for ever.
     ///
     /// It does not go back into the line: first there, it would be granted
     /// again at once. It asks anew when it is polled; its task was woken.
     fn evict_sibling(&mut self, sibling: &Node, units: usize, batch: &mut Batch<Waker>) -> bool {
+        self.lock.inner.noted(Trade::GivenBack);
         // SAFETY: R1.
         unsafe { limbo::unlink(self.limbo, sibling) };
         // Every way out of this state passes the inner lock before the memory
@@ -179,7 +198,11 @@ impl<R: Rules, B: Backend> Env for Section<'_, R, B> {
         // The state first: linking may make it `FRONT`.
         // SAFETY: L1; the caller pinned the node, which is in no line.
         unsafe {
-            (*id).set_state(state::QUEUED, Ordering::Relaxed);
+            // One that comes from a queue waits already, and may sleep.
+            // Ordering: Relaxed, its thread can only add that it sleeps.
+            if !state::is_waiting((*id).state(Ordering::Relaxed)) {
+                (*id).set_state(state::QUEUED, Ordering::Relaxed);
+            }
             self.lock.line.append(G::<R>::LANES, lane, id);
         }
     }

@@ -10,10 +10,11 @@ use std::vec::Vec;
 
 use crate::atomic::{AtomicWord, Ordering, Word};
 use crate::raw::engine::{self, ConversionEntry, Entry, Env, Note, Step};
+use crate::raw::limit::{self, Refusing};
 use crate::raw::mode::{Held, Mode, PerMode, Rules};
 use crate::raw::word::{Geometry, Shape};
 use crate::wait::batch::{Batch, Wake};
-use crate::wait::node::{NO_MODE, Request};
+use crate::wait::node::{NO_MODE, Refusal, Request};
 
 crate::modes! { enum Tree { Look, Climb, Fell } }
 
@@ -73,6 +74,10 @@ struct Table {
     tickets: u64,
     /// Who was granted, in order.
     granted: Vec<u32>,
+    /// No request may weigh more.
+    cap: u32,
+    /// Who was sent away for it, in order, and the cap then.
+    refused: Vec<(u32, usize)>,
 }
 
 /// A wake-up is a message that nobody loses.
@@ -156,6 +161,20 @@ impl Env for Table {
     }
 }
 
+impl Refusing for Table {
+    fn refusal(&self, request: Request) -> Option<Refusal> {
+        (request.weight > self.cap).then_some(Refusal::TooMany(self.cap as usize))
+    }
+    fn refused(&mut self, id: u32, why: Refusal) -> Option<Bell> {
+        let record = &mut self.records.borrow_mut()[id as usize];
+        assert_eq!(record.state, State::Queued, "sent away out of the line");
+        record.state = State::Idle;
+        let Refusal::TooMany(limit) = why else { panic!("nothing is closed here") };
+        self.refused.push((id, limit));
+        Some(Bell)
+    }
+}
+
 /// Notes go into the record, and must come in a sensible order.
 struct Notes<'a>(&'a RefCell<Vec<Record>>, u32, RefCell<Option<Step>>);
 
@@ -206,6 +225,8 @@ impl Table {
             lanes: [VecDeque::new(), VecDeque::new()],
             tickets: 0,
             granted: Vec::new(),
+            cap: 3,
+            refused: Vec::new(),
         }
     }
 
@@ -262,6 +283,21 @@ impl Table {
         let due = engine::leave::<Shared>(&self.word, request, &notes(&self.records, id));
         if due {
             self.grant(0);
+        }
+    }
+
+    /// Another cap: whoever is too heavy is sent away, `leave` leaves in the
+    /// same step, and whoever was behind goes on.
+    fn set_cap(&mut self, cap: u32, leave: u64) {
+        self.cap = cap;
+        let mut leave = leave;
+        loop {
+            let (mut refused, mut batch) = (Batch::new(), Batch::new());
+            let more = limit::refuse(self, leave, &mut refused, &mut batch);
+            leave = 0;
+            if !more {
+                return;
+            }
         }
     }
 
@@ -342,6 +378,8 @@ impl Table {
             for &id in waiting {
                 let request = self.request(id);
                 let fits = G::judge(&self.rules, word, request).is_some();
+                let too_heavy = self.refusal(request).is_some();
+                assert!(!too_heavy || request.from != NO_MODE, "{request:?} could never enter");
                 // Whoever is behind somebody may fit; conversions never may.
                 if kept_out && request.from == NO_MODE {
                     break;
@@ -368,17 +406,30 @@ impl Dice {
 #[test]
 fn histories_on_a_table() {
     const PARTIES: u64 = 7;
-    let (mut waited, mut converted, mut refused) = (0, 0, 0);
+    let (mut waited, mut converted, mut refused, mut sent_away) = (0, 0, 0, 0);
     for seed in 1..400 {
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ (seed << 20));
         let mut table = Table::new(PARTIES as usize);
         for _ in 0..200 {
             let id = dice.roll(PARTIES) as u32;
+            if dice.roll(12) == 0 {
+                // Sometimes somebody leaves in the same step.
+                let mut leave = 0;
+                if table.record(id).state == State::Held && dice.roll(2) == 0 {
+                    let request = table.record(id).request;
+                    leave = G::units(usize::from(request.mode), request.weight as usize);
+                    table.records.borrow_mut()[id as usize].state = State::Idle;
+                }
+                table.set_cap(1 + dice.roll(3) as u32, leave);
+                table.check();
+                continue;
+            }
             match table.record(id).state {
                 State::Idle => {
                     let mode = dice.roll(3) as u8;
                     let most = if mode == Tree::Fell.index() as u8 { 1 } else { 3 };
-                    let weight = 1 + dice.roll(most) as u32;
+                    // Who asks for too many does not stand in line.
+                    let weight = (1 + dice.roll(most) as u32).min(table.cap);
                     table.ask(id, Request { mode, from: NO_MODE, weight });
                     waited += u32::from(table.record(id).state == State::Queued);
                 }
@@ -406,10 +457,34 @@ fn histories_on_a_table() {
             table.check();
         }
         assert!(table.lanes.iter().all(VecDeque::is_empty), "somebody waits for ever");
+        sent_away += table.refused.len();
         assert_eq!(AtomicWord::load(&table.word, Ordering::Relaxed), 0);
     }
     // The histories were about something.
     assert!(waited > 1000 && converted > 1000 && refused > 5, "{waited} {converted} {refused}");
+    assert!(sent_away > 500, "{sent_away}");
+}
+
+/// Each is told the cap by which it went.
+#[test]
+fn those_behind_the_heavy_go_on() {
+    let mut table = Table::new(5);
+    let look = |weight| Request { mode: 0, from: NO_MODE, weight };
+    table.ask(0, look(1));
+    table.ask(1, look(3));
+    table.ask(2, look(2));
+    table.ask(3, look(3));
+    table.ask(4, look(1));
+    assert_eq!(table.lanes[1], [1, 2, 3, 4]);
+    table.set_cap(2, 0);
+    table.check();
+    assert_eq!(table.refused, [(1, 2), (3, 2)]);
+    assert_eq!(table.granted, [2]);
+    table.set_cap(1, G::units(0, 1));
+    table.records.borrow_mut()[0].state = State::Idle;
+    table.check();
+    assert_eq!(table.granted, [2, 4]);
+    assert_eq!(table.refused.len(), 2, "who holds is not sent away");
 }
 
 #[test]

@@ -1,19 +1,36 @@
 //! Ready-made rules.
 //!
-//! | rule | modes | who may enter |
-//! |---|---|---|
-//! | [`Exclusive`] | [`Sole`] | one |
-//! | [`ReadWrite`] | [`Access`] | readers together, or one writer |
-//! | [`Shared<P>`](Shared) | [`SharedMode`] | as above, and one reader that may become the writer |
-//! | [`Semaphore`] | [`Permit`] | as many as there are permits |
-//! | [`Intention`] | [`Granularity`] | a database's locks on a tree of things |
-//! | [`BoundedReaders<N>`](BoundedReaders) | [`Access`] | at most `N` readers together, or one writer |
-//! | [`Groups<M>`](Groups) | your own | any number of one group; groups exclude each other |
+//! | rule | modes | who may enter | who is alone, and may write |
+//! |---|---|---|---|
+//! | [`Exclusive`] | [`Sole`] | one | `Exclusive` |
+//! | [`ReadWrite`] | [`Access`] | readers together, or one writer | `Write` |
+//! | [`Shared<P>`](Shared) | [`SharedMode`] | as above, and one reader that may become the writer | `Write` |
+//! | [`Semaphore`] | [`Permit`] | as many as there are permits | |
+//! | [`Intention`] | [`Granularity`] | a database's locks on a tree of things | `Exclusive` |
+//! | [`BoundedReaders<N>`](BoundedReaders) | [`Access`] | at most `N` readers together, or one writer | `Write` |
+//! | [`Groups<M>`](Groups) | your own | any number of one group; groups exclude each other | |
+//!
+//! All of them lock by themselves ([`FifoLock`](crate::FifoLock)) or guard data
+//! ([`Guarded`](crate::Guarded)).
+//!
+//! [`check`] looks for mistakes in a rule of your own.
+//!
+//! # Invariants
+//!
+//! * **V1** Of the rules that are vouched for, each says that its exclusive mode
+//!   enters where `held.is_empty()`, and each other mode where none of the
+//!   exclusive one is held. Their modes are written by `modes!`.
+
+#![allow(unsafe_code)]
+
+#[cfg(feature = "alloc")]
+
+#[cfg(feature = "alloc")]
 
 use core::fmt;
 use core::marker::PhantomData;
 
-use crate::{Held, Mode, PerMode, Rules, UNLIMITED};
+use crate::{Held, Mode, PerMode, Rules, UNLIMITED, Vouched};
 
 crate::modes! {
     /// The mode of [`Exclusive`].
@@ -24,6 +41,18 @@ crate::modes! {
 }
 
 /// A mutex: one holder.
+///
+/// As a lock of its own, for what is no data in memory: a printer, a bus.
+///
+/// ```
+/// use portunus::rules::{Exclusive, Sole};
+/// use portunus::sync::FifoLock;
+///
+/// static BUS: FifoLock<Exclusive> = FifoLock::new(Exclusive);
+/// let transfer = BUS.acquire(Sole::Exclusive);
+/// assert!(BUS.try_acquire(Sole::Exclusive).is_none());
+/// # drop(transfer);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Exclusive;
 
@@ -31,6 +60,9 @@ impl Rules for Exclusive {
     type Mode = Sole;
     const LIMITS: PerMode<usize> = PerMode::all(1);
     const CONVERTS: bool = false;
+    const EXCLUSIVE: PerMode<bool> = PerMode::all(true);
+    // SAFETY: V1.
+    const VOUCHED: Vouched<Self> = unsafe { Vouched::yes() };
 
     #[inline(always)]
     fn admits(&self, _: Sole, held: &Held<Sole>) -> bool {
@@ -52,12 +84,27 @@ crate::modes! {
 ///
 /// Readers that follow each other in line enter together; a reader behind a
 /// waiting writer waits.
+///
+/// ```
+/// use portunus::rules::Access::{Read, Write};
+/// use portunus::{rules::ReadWrite, sync::Guarded};
+///
+/// // The prices of a shop: many look, now and then one changes.
+/// let prices = Guarded::new(ReadWrite, vec![3, 5]);
+/// prices.write(Write)?[0] = 4;
+/// let (one, two) = (prices.read(Read), prices.read(Read));
+/// assert_eq!(one[0], two[0]);
+/// # Ok::<(), portunus::NotExclusive<portunus::rules::Access>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReadWrite;
 
 impl Rules for ReadWrite {
     type Mode = Access;
     const LIMITS: PerMode<usize> = PerMode::all(UNLIMITED).with(Access::Write.index(), 1);
+    const EXCLUSIVE: PerMode<bool> = PerMode::all(false).with(Access::Write.index(), true);
+    // SAFETY: V1.
+    const VOUCHED: Vouched<Self> = unsafe { Vouched::yes() };
 
     #[inline(always)]
     fn admits(&self, mode: Access, held: &Held<Access>) -> bool {
@@ -65,6 +112,10 @@ impl Rules for ReadWrite {
             Access::Read => held[Access::Write] == 0,
             Access::Write => held.is_empty(),
         }
+    }
+
+    fn changes(&self, mode: Access) -> bool {
+        matches!(mode, Access::Write)
     }
 }
 
@@ -129,6 +180,43 @@ impl Preference for WritePreferring {
 /// A readers-writer lock with a preference and an upgradable mode.
 ///
 /// The two preferences are lanes: the preferred mode stands in the better one.
+///
+/// Who looks first and writes only then, such as who fills a cache, looks as
+/// `Upgradable`: others look too, and nobody writes between the look and the
+/// upgrade. There is one such reader at a time, so that no two wait for each
+/// other to become the writer.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use portunus::guarded::ExclusiveMode;
+/// use portunus::rules::{Shared, SharedMode};
+/// use portunus::sync::{Guarded, GuardedReadGuard};
+///
+/// type Cache = Guarded<Shared, HashMap<&'static str, usize>>;
+/// const WRITE: ExclusiveMode<Shared> = ExclusiveMode::of::<{ SharedMode::Write.index() }>();
+///
+/// fn length(cache: &Cache, page: &'static str) -> usize {
+///     if let Some(&found) = cache.read(SharedMode::Read).get(page) {
+///         return found;
+///     }
+///     let looking = cache.read(SharedMode::Upgradable);
+///     if let Some(&found) = looking.get(page) {
+///         return found;
+///     }
+///     let measured = page.len();
+///     match GuardedReadGuard::upgrade(looking, WRITE) {
+///         Ok(mut cache) => *cache.entry(page).or_insert(measured),
+///         Err((_, error)) => unreachable!("one looks at a time: {error}"),
+///     }
+/// }
+///
+/// let cache = Cache::default();
+/// assert_eq!(length(&cache, "start"), 5);
+/// assert_eq!(cache.read(SharedMode::Read).len(), 1);
+/// ```
+///
+/// The `RwLock` of every backend is made of this rule, with the guards of
+/// `lock_api`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Shared<P = Fair>(PhantomData<P>);
 
@@ -144,6 +232,9 @@ impl<P: Preference> Rules for Shared<P> {
     type Mode = SharedMode;
     const LIMITS: PerMode<usize> = PerMode::all(1).with(SharedMode::Read.index(), UNLIMITED);
     const LANES: PerMode<u8> = P::LANES;
+    const EXCLUSIVE: PerMode<bool> = PerMode::all(false).with(SharedMode::Write.index(), true);
+    // SAFETY: V1.
+    const VOUCHED: Vouched<Self> = unsafe { Vouched::yes() };
 
     #[inline(always)]
     fn admits(&self, mode: SharedMode, held: &Held<SharedMode>) -> bool {
@@ -154,6 +245,10 @@ impl<P: Preference> Rules for Shared<P> {
             }
             SharedMode::Write => held.is_empty(),
         }
+    }
+
+    fn changes(&self, mode: SharedMode) -> bool {
+        matches!(mode, SharedMode::Write)
     }
 }
 
@@ -263,6 +358,9 @@ impl Rules for Intention {
     const LIMITS: PerMode<usize> = PerMode::all(UNLIMITED)
         .with(Granularity::SharedIntentExclusive.index(), 1)
         .with(Granularity::Exclusive.index(), 1);
+    const EXCLUSIVE: PerMode<bool> = PerMode::all(false).with(Granularity::Exclusive.index(), true);
+    // SAFETY: V1.
+    const VOUCHED: Vouched<Self> = unsafe { Vouched::yes() };
 
     #[inline(always)]
     fn admits(&self, mode: Granularity, held: &Held<Granularity>) -> bool {
@@ -283,18 +381,25 @@ impl Rules for Intention {
 /// A readers-writer lock with at most `N` readers at once, first come, first
 /// served.
 ///
-/// For a resource that bears only so many: a pool of connections that a
-/// migration wants for itself.
+/// For a resource that bears only so many at once: a database that allows two
+/// connections, and a migration that wants it for itself.
 ///
 /// ```
+/// use portunus::guarded::ExclusiveMode;
 /// use portunus::rules::{Access, BoundedReaders};
-/// use portunus::sync::FifoLock;
+/// use portunus::sync::Guarded;
 ///
-/// let pool = FifoLock::new(BoundedReaders::<2>);
-/// let (one, two) = (pool.acquire(Access::Read), pool.acquire(Access::Read));
-/// assert!(pool.try_acquire(Access::Read).is_none());
+/// type Connections = BoundedReaders<2>;
+/// const MIGRATE: ExclusiveMode<Connections> =
+///     ExclusiveMode::of::<{ Access::Write.index() }>();
+///
+/// static SCHEMA: Guarded<Connections, u32> = Guarded::new(BoundedReaders, 1);
+///
+/// let (one, two) = (SCHEMA.read(Access::Read), SCHEMA.read(Access::Read));
+/// assert!(SCHEMA.try_read(Access::Read).is_none(), "a third connection waits");
 /// drop((one, two));
-/// assert!(pool.try_acquire(Access::Write).is_some());
+/// *SCHEMA.write(MIGRATE) += 1;
+/// assert_eq!(*SCHEMA.read(Access::Read), 2);
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BoundedReaders<const N: usize>;
@@ -302,30 +407,64 @@ pub struct BoundedReaders<const N: usize>;
 impl<const N: usize> Rules for BoundedReaders<N> {
     type Mode = Access;
     const LIMITS: PerMode<usize> = PerMode::all(N).with(Access::Write.index(), 1);
+    const EXCLUSIVE: PerMode<bool> = PerMode::all(false).with(Access::Write.index(), true);
+    // SAFETY: V1.
+    const VOUCHED: Vouched<Self> = unsafe { Vouched::yes() };
 
     #[inline(always)]
     fn admits(&self, mode: Access, held: &Held<Access>) -> bool {
         ReadWrite.admits(mode, held)
+    }
+
+    fn changes(&self, mode: Access) -> bool {
+        ReadWrite.changes(mode)
     }
 }
 
 /// A group lock: any number of one group together, and no two groups at once.
 ///
 /// Each mode of the enum is a group. For work that shares within its kind and
-/// clashes with others: readers of one snapshot, players of one team on one
-/// field.
+/// clashes with others: traffic on a bridge with one lane, readers of one
+/// snapshot, or a table without locks in which insertions may run together, and
+/// so may searches, but not both.
 ///
 /// ```
+/// use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 /// use portunus::rules::Groups;
 /// use portunus::sync::FifoLock;
 ///
-/// portunus::modes! { pub enum Team { Red, Blue } }
+/// portunus::modes! { pub enum Phase { Insert, Search } }
 ///
-/// static FIELD: FifoLock<Groups<Team>> = FifoLock::new(Groups::new());
-/// let (one, two) = (FIELD.acquire(Team::Red), FIELD.acquire(Team::Red));
-/// assert!(FIELD.try_acquire(Team::Blue).is_none());
+/// struct Table {
+///     phase: FifoLock<Groups<Phase>>,
+///     cells: [AtomicU32; 64],
+/// }
+///
+/// impl Table {
+///     /// Beside other insertions: each takes the first free cell.
+///     fn insert(&self, key: u32) -> bool {
+///         let _phase = self.phase.acquire(Phase::Insert);
+///         let free = |cell: &AtomicU32| cell.compare_exchange(0, key, Relaxed, Relaxed).is_ok();
+///         self.cells.iter().any(free)
+///     }
+///
+///     /// Beside other searches: meanwhile nothing changes.
+///     fn holds(&self, key: u32) -> bool {
+///         let _phase = self.phase.acquire(Phase::Search);
+///         self.cells.iter().any(|cell| cell.load(Relaxed) == key)
+///     }
+/// }
+///
+/// let table = Table { phase: FifoLock::default(), cells: [const { AtomicU32::new(0) }; 64] };
+/// assert!(table.insert(7) && table.holds(7));
+///
+/// let (one, two) = (table.phase.acquire(Phase::Search), table.phase.acquire(Phase::Search));
+/// assert!(table.phase.try_acquire(Phase::Insert).is_none());
 /// # drop((one, two));
 /// ```
+///
+/// Groups are served in turn, first come, first served: who asks for another
+/// group ends the present one, because nobody passes it in line.
 #[derive(Clone, Copy, Debug)]
 #[doc(alias = "room synchronization")]
 pub struct Groups<M>(PhantomData<fn() -> M>);

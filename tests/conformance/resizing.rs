@@ -1,0 +1,333 @@
+//! Semaphores whose number of permits changes while some are out and others
+//! are waited for.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
+
+use portunus::{AcquireError, Backend, ClosableSemaphore, Semaphore};
+
+use crate::faces::Face;
+use crate::script::{Outcome, Script};
+use crate::subject::Count::{self, Many, One};
+use crate::support::{Hand, ready, watched};
+
+/// Each party asks for so many of `permits`.
+fn script<F: Face>(permits: usize, counts: &[Count]) -> Script<F, ClosableSemaphore<F::Backend>> {
+    let mut script = Script::<F, _>::new(ClosableSemaphore::<F::Backend>::new(permits));
+    for &count in counts {
+        script.asks(count);
+    }
+    script
+}
+
+fn resize<F: Face>(script: &Script<F, ClosableSemaphore<F::Backend>>, permits: usize) {
+    script.subject().resize(permits).expect("so many can be");
+    assert_eq!(script.subject().permits(), permits);
+}
+
+/// The party is told that it asked for too many.
+#[track_caller]
+fn too_many<F: Face>(
+    script: &Script<F, ClosableSemaphore<F::Backend>>,
+    index: usize,
+    requested: u32,
+    limit: usize,
+) {
+    let Outcome::Refused(text) = script.outcome(index) else { panic!("it was not refused") };
+    let said = |number: &str| text.split(|c: char| !c.is_ascii_digit()).any(|word| word == number);
+    assert!(said(&requested.to_string()) && said(&limit.to_string()), "{text}");
+}
+
+fn more_permits_let_in_who_fits<F: Face>() {
+    let script = script::<F>(2, &[One, Many(2), One, One]);
+    // One is free, and the next wants two.
+    script.history("x---");
+    resize(&script, 3);
+    script.history("xx--");
+    resize(&script, 3);
+    script.history("xx--");
+    resize(&script, 7);
+    script.history("xxxx");
+    script.end();
+}
+
+/// What is taken stays taken, and is missing first.
+fn fewer_permits_wait_for_what_is_out<F: Face>() {
+    let script = script::<F>(3, &[One, One, One, One]);
+    script.history("xxx-");
+    resize(&script, 1);
+    assert_eq!((script.subject().available_permits(), script.subject().waiting()), (0, 1));
+    script.finish(0);
+    assert_eq!((script.subject().available_permits(), script.subject().waiting()), (0, 1));
+    script.finish(1);
+    script.history("xxx-");
+    script.finish(2);
+    script.history("xxxx");
+    script.end();
+}
+
+/// The heavy one is told, and those behind it go on at once.
+fn the_heavy_are_sent_away<F: Face>() {
+    let script = script::<F>(3, &[One, Many(3), One, Many(3), Many(2)]);
+    script.history("x----");
+    resize(&script, 2);
+    too_many(&script, 1, 3, 2);
+    too_many(&script, 3, 3, 2);
+    script.history("x-x--");
+    script.finish(0);
+    script.history("x-x--");
+    script.finish(2);
+    script.history("x-x-x");
+    script.end();
+}
+
+/// Heavy ones in the middle and at the end; the first of the line stays.
+fn the_first_in_line_stays<F: Face>() {
+    let script = script::<F>(3, &[Many(2), Many(2), Many(3), One, Many(3)]);
+    script.history("x----");
+    resize(&script, 2);
+    too_many(&script, 2, 3, 2);
+    too_many(&script, 4, 3, 2);
+    script.history("x----");
+    script.finish(0);
+    script.history("xx---");
+    script.finish(1);
+    script.history("xx-x-");
+    script.end();
+}
+
+/// Who asks for one waits before a gate; who asks for a number is sent away.
+fn a_gate_opens_and_shuts<F: Face>() {
+    let mut script = script::<F>(0, &[One, One]);
+    script.history("--");
+    resize(&script, 1);
+    script.history("x-");
+    resize(&script, 0);
+    script.finish(0);
+    script.history("x-");
+    script.asks(Many(1));
+    too_many(&script, 2, 1, 0);
+    script.history("x--");
+    resize(&script, 1);
+    script.history("xx-");
+    script.asks(Many(1));
+    resize(&script, 0);
+    too_many(&script, 3, 1, 0);
+    script.finish(1);
+    assert_eq!(script.subject().available_permits(), 0);
+    script.end();
+}
+
+/// A request that is given up does not stand in the way of a resize, nor the
+/// other way round.
+fn who_gives_up_is_gone<F: Face>() {
+    let script = script::<F>(2, &[Many(2), Many(2), One, One]);
+    script.history("x---");
+    script.cancel(1);
+    resize(&script, 3);
+    script.history("x-x-");
+    script.cancel(3);
+    resize(&script, 4);
+    assert_eq!(script.subject().available_permits(), 1);
+    script.end();
+}
+
+on_faces! {
+    all: [
+        more_permits_let_in_who_fits,
+        fewer_permits_wait_for_what_is_out,
+        the_heavy_are_sent_away,
+        the_first_in_line_stays,
+        a_gate_opens_and_shuts,
+    ],
+    cancelling: [
+        who_gives_up_is_gone,
+    ],
+}
+
+/// As many as there can be, and not one more.
+fn the_most_permits<B: Backend>() {
+    let most = Semaphore::<B>::MAX_PERMITS;
+    let semaphore = Semaphore::<B>::new(1);
+    let error = semaphore.resize(most + 1).expect_err("there is no room");
+    assert_eq!((error.requested(), error.limit()), (most + 1, most));
+    let text = error.to_string();
+    assert!(text.contains(&most.to_string()), "{text}");
+    assert_eq!((semaphore.permits(), semaphore.available_permits()), (1, 1));
+    semaphore.resize(most).expect("there is room");
+    // All is out at once: nothing overflows, and all comes back.
+    let some: Vec<_> = (0..3).map(|_| semaphore.acquire_many(u32::MAX)).collect();
+    let taken = 3 * u32::MAX as usize;
+    assert_eq!(semaphore.available_permits(), most - taken);
+    semaphore.resize(0).expect("there is room");
+    assert_eq!((semaphore.permits(), semaphore.available_permits()), (0, 0));
+    assert!(semaphore.try_acquire().is_none());
+    drop(some);
+    assert_eq!((semaphore.permits(), semaphore.available_permits()), (0, 0));
+    semaphore.resize(2).expect("there is room");
+    assert_eq!((semaphore.permits(), semaphore.available_permits()), (2, 2));
+    drop(semaphore.try_acquire_many(2).expect("there are two").expect("they are free"));
+}
+
+/// It says how many there were when it was sent away, however many there are
+/// when it hears of it; and it keeps nothing.
+fn a_refusal_is_for_good<B: Backend>() {
+    let semaphore = Semaphore::<B>::new(3);
+    let (hand, other) = (Hand::new(), Hand::new());
+    let permit = semaphore.acquire();
+    let mut heard = Box::pin(semaphore.acquire_many_async(3));
+    let mut unheard = Box::pin(semaphore.acquire_many_async(3));
+    assert!(hand.poll(&mut heard).is_pending());
+    assert!(other.poll(&mut unheard).is_pending());
+    assert_eq!((hand.kept(), other.kept()), (1, 1));
+    semaphore.resize(2).expect("so many can be");
+    assert_eq!((hand.wakes(), other.wakes(), semaphore.waiting()), (1, 1, 0));
+    assert_eq!((hand.kept(), other.kept()), (0, 0));
+    semaphore.resize(5).expect("so many can be");
+    let error = ready(hand.poll(&mut heard)).expect_err("there were two");
+    assert_eq!((error.requested(), error.limit()), (3, 2));
+    // Dropped before it could say so.
+    drop(unheard);
+    assert_eq!((hand.wakes(), other.wakes()), (1, 1));
+    drop(permit);
+    assert_eq!((semaphore.available_permits(), semaphore.waiting()), (5, 0));
+}
+
+/// Made when there were enough, polled when there are not, and the other way
+/// round.
+fn the_permits_of_the_first_poll_count<B: Backend>() {
+    let semaphore = Semaphore::<B>::new(3);
+    let hand = Hand::new();
+    let mut future = Box::pin(semaphore.acquire_many_async(3));
+    semaphore.resize(2).expect("so many can be");
+    let error = ready(hand.poll(&mut future)).expect_err("there are two");
+    assert_eq!((error.requested(), error.limit()), (3, 2));
+    let mut future = Box::pin(semaphore.acquire_many_async(3));
+    semaphore.resize(3).expect("so many can be");
+    assert_eq!(ready(hand.poll(&mut future)).expect("there are three").count(), 3);
+}
+
+/// A grant that was not picked up stays, whatever becomes of the number.
+fn a_grant_outlives_a_resize<B: Backend>() {
+    let semaphore = Semaphore::<B>::new(2);
+    let hand = Hand::new();
+    let permit = semaphore.acquire();
+    let mut future = Box::pin(semaphore.acquire_many_async(2));
+    assert!(hand.poll(&mut future).is_pending());
+    drop(permit);
+    semaphore.resize(1).expect("so many can be");
+    let two = ready(hand.poll(&mut future)).expect("it was served before");
+    assert_eq!((two.count(), semaphore.available_permits()), (2, 0));
+    drop(two);
+    assert_eq!(semaphore.available_permits(), 1);
+}
+
+/// A future of the same task takes such a grant over; whoever had it can't
+/// stand in line for it, and is told so.
+fn a_grant_that_is_too_heavy_is_not_traded<B: Backend>() {
+    let semaphore = Semaphore::<B>::new(2);
+    let hand = Hand::new();
+    let permits = semaphore.acquire_many(2).expect("there are two");
+    let mut heavy = Box::pin(semaphore.acquire_many_async(2));
+    let mut light = Box::pin(semaphore.acquire_async());
+    assert!(hand.poll(&mut heavy).is_pending());
+    drop(permits);
+    semaphore.resize(1).expect("so many can be");
+    // Granted, not polled since; its sibling asks.
+    let light = match hand.poll(&mut light) {
+        std::task::Poll::Ready(permit) => permit,
+        std::task::Poll::Pending => ready(hand.poll(&mut light)),
+    };
+    let error = ready(hand.poll(&mut heavy)).expect_err("there is one");
+    assert_eq!((error.requested(), error.limit()), (2, 1));
+    assert_eq!((semaphore.available_permits(), semaphore.waiting()), (0, 0));
+    drop(light);
+    assert_eq!(semaphore.available_permits(), 1);
+}
+
+/// More than one batch of wake-ups, of both kinds.
+fn a_crowd_is_sent_away<B: Backend>() {
+    const CROWD: usize = 50;
+    let semaphore = Semaphore::<B>::new(CROWD);
+    let all = semaphore.acquire_many(CROWD as u32).expect("there are so many");
+    let hands: Vec<_> = (0..2 * CROWD).map(|_| Hand::new()).collect();
+    // Every second one is too heavy afterwards.
+    let mut futures: Vec<_> = (0..2 * CROWD)
+        .map(|i| Box::pin(semaphore.acquire_many_async(if i % 2 == 0 { 2 } else { 1 })))
+        .collect();
+    for (hand, future) in hands.iter().zip(&mut futures) {
+        assert!(hand.poll(future).is_pending());
+    }
+    semaphore.resize(1).expect("so many can be");
+    assert_eq!(semaphore.waiting(), CROWD);
+    for (i, (hand, future)) in hands.iter().zip(&mut futures).enumerate() {
+        assert_eq!(hand.wakes(), usize::from(i % 2 == 0), "of party {i}");
+        if i % 2 == 0 {
+            let error = ready(hand.poll(future)).expect_err("there is one");
+            assert_eq!((error.requested(), error.limit()), (2, 1));
+        } else {
+            assert!(hand.poll(future).is_pending());
+        }
+    }
+    drop(all);
+    semaphore.resize(CROWD).expect("so many can be");
+    assert_eq!(semaphore.waiting(), 0);
+    for (hand, future) in hands.iter().zip(&mut futures).skip(1).step_by(2) {
+        drop(ready(hand.poll(future)).expect("there are so many"));
+    }
+    assert_eq!(semaphore.available_permits(), CROWD);
+}
+
+/// Whatever comes in between, each change is made once: in the end there are as
+/// many as the last one says.
+fn resizes_at_once_add_up<B: Backend>() {
+    const RESIZERS: usize = 3;
+    const ROUNDS: usize = 300;
+    watched("everybody comes through", || {
+        let semaphore = Arc::new(ClosableSemaphore::<B>::new(1));
+        let (start, refused) = (Arc::new(Barrier::new(2 * RESIZERS)), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for i in 0..RESIZERS {
+                let (semaphore, start) = (&semaphore, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    for round in 0..ROUNDS {
+                        semaphore.resize((round * 7 + i) % 5).expect("so many can be");
+                        thread::yield_now();
+                    }
+                    // The gate is open in the end.
+                    semaphore.resize(3).expect("so many can be");
+                });
+                let refused = &refused;
+                scope.spawn(move || {
+                    start.wait();
+                    for round in 0..ROUNDS {
+                        match semaphore.acquire_many(1 + (round + i) as u32 % 4) {
+                            Ok(permit) => drop(permit),
+                            Err(AcquireError::TooMany(error)) => {
+                                assert!(error.requested() as usize > error.limit());
+                                refused.fetch_add(1, Ordering::SeqCst);
+                            }
+                            Err(AcquireError::Closed(error)) => panic!("{error}"),
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!((semaphore.permits(), semaphore.available_permits()), (3, 3));
+        assert_eq!(semaphore.waiting(), 0);
+        // Four are asked for, and three there are in the end.
+        assert!(refused.into_inner() > 0);
+    });
+}
+
+on_backends!(
+    the_most_permits,
+    a_refusal_is_for_good,
+    the_permits_of_the_first_poll_count,
+    a_grant_outlives_a_resize,
+    a_grant_that_is_too_heavy_is_not_traded,
+    a_crowd_is_sent_away,
+    resizes_at_once_add_up,
+);
