@@ -47,6 +47,23 @@ macro_rules! family {
         pub type FifoLock<R $(, $own)?> = crate::FifoLock<R, $backend>;
         /// A hold on a [`FifoLock`].
         pub type Hold<'a, R $(, $own)?> = crate::Hold<'a, R, $backend>;
+        /// Data behind a [`FifoLock`], with the user's own modes.
+        pub type Guarded<R, T $(, $own)?> = crate::Guarded<R, T, $backend>;
+        /// Access to what a [`Guarded`] protects, for reading; dropped, it
+        /// releases.
+        pub type GuardedReadGuard<'a, R, T $(, $own)?> =
+            crate::guarded::ReadGuard<Hold<'a, R $(, $own)?>, T>;
+        /// Access to what a [`Guarded`] protects, for reading and writing;
+        /// dropped, it releases.
+        pub type GuardedWriteGuard<'a, R, T $(, $own)?> =
+            crate::guarded::WriteGuard<Hold<'a, R $(, $own)?>, T>;
+        /// Access to a part of what a [`Guarded`] protects, for reading.
+        pub type MappedGuardedReadGuard<'a, R, T $(, $own)?> =
+            crate::guarded::MappedReadGuard<Hold<'a, R $(, $own)?>, T>;
+        /// Access to a part of what a [`Guarded`] protects, for reading and
+        /// writing.
+        pub type MappedGuardedWriteGuard<'a, R, T $(, $own)?> =
+            crate::guarded::MappedWriteGuard<Hold<'a, R $(, $own)?>, T>;
         /// Exclusive access to data, first come, first served.
         ///
         #[doc = include_str!("docs/mutex.md")]

@@ -13,6 +13,7 @@
 //! |---|---|
 //! | `atomic/model.rs` | cells that loom watches |
 //! | `future/*.rs` | polling places that are pinned |
+//! | `guarded/mod.rs`, `guarded/guards.rs`, `guarded/mapped.rs` | data that several reach |
 //! | `misuse.rs` | an instruction that traps |
 //! | `mutex.rs`, `rwlock.rs`, `timed.rs` | `lock_api`'s raw traits |
 //! | `owned.rs` | a guard that keeps its mutex alive |
@@ -46,6 +47,7 @@ mod error;
 mod fifo_lock;
 #[cfg(all(feature = "async", not(all(test, portunus_loom))))]
 pub mod future;
+pub mod guarded;
 mod hold;
 mod misuse;
 mod mutex;
@@ -66,6 +68,7 @@ mod wait;
 pub use backend::Backend;
 pub use error::{AcquireError, Closed, ConvertError, TooMany, TooManyPermits};
 pub use fifo_lock::FifoLock;
+pub use guarded::{Guarded, NotExclusive, UpgradeError};
 pub use hold::Hold;
 pub use mutex::{Lined, RawMutex};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]

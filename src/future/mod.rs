@@ -107,6 +107,7 @@ macro_rules! kind {
 }
 
 mod fifo_lock;
+mod guarded;
 mod mutex;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod owned;
@@ -114,12 +115,13 @@ mod rwlock;
 mod semaphore;
 
 pub use fifo_lock::{AcquireHold, AcquireManyHold, ConvertHold};
+pub use guarded::{ConvertGuard, ReadGuarded, UpgradeGuard, WriteGuarded};
 pub use mutex::{Lock, MutexExt};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use owned::{
     AcquireManyOwnedPermit, AcquireManyOwnedUnlessClosed, AcquireOwnedHold, AcquireOwnedPermit,
-    AcquireOwnedUnlessClosed, ConvertOwnedHold, LockArc, MutexArcExt, ReadArc, RwLockArcExt,
-    RwLockUpgradeArcExt, UpgradableReadArc, UpgradeArc, WriteArc,
+    AcquireOwnedUnlessClosed, ConvertOwnedHold, LockArc, MutexArcExt, ReadArc, ReadGuardedArc,
+    RwLockArcExt, RwLockUpgradeArcExt, UpgradableReadArc, UpgradeArc, WriteArc, WriteGuardedArc,
 };
 pub use rwlock::{
     Read, RwLockExt, RwLockUpgradableReadGuardExt, RwLockUpgradeExt, UpgradableRead, Upgrade, Write,

@@ -13,11 +13,13 @@ use lock_api::{
 };
 
 use super::fifo_lock::ConvertKind;
+use super::guarded::{ReadGuardKind, WriteGuardKind};
 use super::rwlock::{RwLockUpgradableReadGuardExt, Upgradable, UpgradeKind};
 use super::semaphore::poll_permit;
 use super::{Acquire, Keeps, Kind};
 use crate::backend::Backend;
 use crate::fifo_lock::{self, FifoLock};
+use crate::guarded::{ArcReadGuard, ArcWriteGuard, ExclusiveMode, Guarded, WriteMode};
 use crate::hold::{self, Units};
 use crate::owned::{Kept, OwnedHold, OwnedMutexGuard, OwnedPermit};
 use crate::raw::mode::Rules;
@@ -124,6 +126,40 @@ impl<R: Rules, B: Backend, L: ?Sized + Kept<R, B>> OwnedHold<R, B, L> {
     pub fn convert_async(self, mode: R::Mode) -> ConvertOwnedHold<R, B, L> {
         let request = hold::conversion(&self, mode);
         ConvertKind::convert(self, request)
+    }
+}
+
+/// Awaits an [`ArcReadGuard`](crate::guarded::ArcReadGuard); made by
+/// [`Guarded::read_arc_async`].
+pub type ReadGuardedArc<R, T, B> = Acquire<ReadGuardKind<OwnedHoldKind<R, B, Guarded<R, T, B>>, T>>;
+
+/// Awaits an [`ArcWriteGuard`](crate::guarded::ArcWriteGuard); made by
+/// [`Guarded::write_arc_async`].
+pub type WriteGuardedArc<R, T, B, W> =
+    Acquire<WriteGuardKind<OwnedHoldKind<R, B, Guarded<R, T, B>>, T, R, W>>;
+
+impl<R: Rules, T: ?Sized, B: Backend> Guarded<R, T, B> {
+    /// As [`read_async`](Self::read_async), with a guard that keeps the data
+    /// alive; so does the future.
+    pub fn read_arc_async(self: &Arc<Self>, mode: R::Mode) -> ReadGuardedArc<R, T, B> {
+        ReadGuardKind::acquire(
+            OwnedHoldKind::new(Arc::clone(self)),
+            self.data(),
+            fifo_lock::request(mode, 1),
+        )
+    }
+
+    /// As [`write_async`](Self::write_async), with a guard that keeps the data
+    /// alive; so does the future.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write); the first poll has it.
+    pub fn write_arc_async<W: WriteMode<R>>(
+        self: &Arc<Self>,
+        mode: W,
+    ) -> WriteGuardedArc<R, T, B, W> {
+        WriteGuardKind::acquire(OwnedHoldKind::new(Arc::clone(self)), self.data(), mode)
     }
 }
 
