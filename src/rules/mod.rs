@@ -24,8 +24,10 @@
 #![allow(unsafe_code)]
 
 #[cfg(feature = "alloc")]
+mod check;
 
 #[cfg(feature = "alloc")]
+pub use check::{Check, Finding, Report, check};
 
 use core::fmt;
 use core::marker::PhantomData;
