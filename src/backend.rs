@@ -105,6 +105,12 @@ macro_rules! family {
             lock_api::MappedRwLockWriteGuard<'a, RawRwLock<$($own,)? P>, T>;
         /// The raw lock of [`RwLock`].
         pub type RawRwLock<$($own,)? P = crate::Fair> = crate::RawRwLock<P, $backend>;
+        /// Waits, with a [`Mutex`] let go, until somebody notifies.
+        pub type Condvar<$($own)?> = crate::Condvar<$backend>;
+        /// Waits, with a [`RwLock`] let go, until somebody notifies.
+        pub type SharedCondvar<$($own)?> = crate::SharedCondvar<$backend>;
+        /// A condition variable for any lock of `lock_api`.
+        pub type RawCondvar<L $(, $own)?> = crate::RawCondvar<L, $backend>;
         /// A number of permits, handed out first come, first served.
         pub type Semaphore<$($own)?> = crate::Semaphore<$backend>;
         /// A semaphore that can be closed, and says so.

@@ -12,6 +12,7 @@
 //! | file | what for |
 //! |---|---|
 //! | `atomic/model.rs` | cells that loom watches |
+//! | `condvar/guard.rs`, `condvar/guards.rs`, `condvar/raw.rs` | letting a guard's lock go and taking it again |
 //! | `future/*.rs` | polling places that are pinned |
 //! | `guarded/mod.rs`, `guarded/guards.rs`, `guarded/mapped.rs` | data that several reach |
 //! | `misuse.rs` | an instruction that traps |
@@ -19,9 +20,10 @@
 //! | `owned.rs` | a guard that keeps its mutex alive |
 //! | `raw/engine.rs`, `wait/batch.rs` | arrays that are not cleared first |
 //! | `raw/lock/mod.rs`, `raw/lock/section.rs` | the line, limbo and nodes under the inner lock |
+//! | `raw/lock/handover.rs` | from a condition's queue into a lock's line |
 //! | `raw/traits.rs`, `raw/waiter.rs` | places in line, as raw traits |
 //! | `raw/vouch.rs`, `rules/mod.rs` | vouching for a rule, and for the ready-made ones |
-//! | `wait/node.rs`, `wait/line.rs` | nodes linked by pointers |
+//! | `wait/node.rs`, `wait/line.rs`, `wait/queue.rs` | nodes linked by pointers |
 //! | `wait/inner.rs`, `wait/critical.rs` | the inner lock's contract |
 //! | `wait/park.rs` | the waker of a thread's bed |
 //!
@@ -41,6 +43,7 @@ extern crate std;
 
 mod atomic;
 mod backend;
+mod condvar;
 #[cfg(feature = "critical-section")]
 pub mod critical;
 mod error;
@@ -66,6 +69,9 @@ mod timed;
 mod wait;
 
 pub use backend::Backend;
+pub use condvar::{
+    Condvar, CondvarGuard, RawCondvar, SharedCondvar, SharedCondvarGuard, WaitTimeoutResult,
+};
 pub use error::{AcquireError, Closed, ConvertError, TooMany, TooManyPermits};
 pub use fifo_lock::FifoLock;
 pub use guarded::{Guarded, NotExclusive, UpgradeError};

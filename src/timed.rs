@@ -10,6 +10,7 @@ use core::time::Duration;
 use std::time::Instant;
 
 use crate::backend::Backend;
+use crate::condvar::{Condvar, RawCondvar};
 use crate::error::{AcquireError, Closed, ConvertError, TooMany};
 use crate::fifo_lock::{FifoLock, request};
 use crate::hold::{self, Hold};
@@ -258,5 +259,32 @@ unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockUpgradeTimed for RawRw
 
     unsafe fn try_upgrade_until(&self, guard: Lined, deadline: Instant) -> Result<Lined, Lined> {
         if self.upgrade_limited(&Until::at(deadline)) { Ok(guard) } else { Err(guard) }
+    }
+}
+
+// SAFETY: as its `RawCondvar`; a wait whose time is over has left the line.
+unsafe impl<B: Backend> lock_api::RawCondvarTimed for Condvar<B> {
+    fn checked_duration_to_instant(timeout: &Duration) -> Option<Instant> {
+        Instant::now().checked_add(*timeout)
+    }
+
+    unsafe fn wait_until(&self, mutex: &RawMutex<B>, guard: &mut Lined, until: &Instant) -> bool {
+        // SAFETY: by this function's contract.
+        !unsafe { self.wait_raw(mutex, guard, &Until::at(*until)) }
+    }
+}
+
+// SAFETY: as its `RawCondvar`; a wait whose time is over has left the line.
+unsafe impl<L, B: Backend> lock_api::RawCondvarTimed for RawCondvar<L, B>
+where
+    L: lock_api::RawMutexTimed<Duration = Duration, Instant = Instant>,
+{
+    fn checked_duration_to_instant(timeout: &Duration) -> Option<Instant> {
+        Instant::now().checked_add(*timeout)
+    }
+
+    unsafe fn wait_until(&self, mutex: &L, guard: &mut L::Guard, until: &Instant) -> bool {
+        // SAFETY: by this function's contract.
+        !unsafe { self.wait_limited(mutex, guard, &Until::at(*until)) }
     }
 }

@@ -133,6 +133,10 @@ pub(crate) enum Fault {
     ParkBlind,
     /// An evicted waiter does not grant for those behind it.
     EvictedForgetsBaton,
+    /// A notified waiter that gives up keeps its notification.
+    NotificationKept,
+    /// A waiter lets its lock go before it stands in line to be notified.
+    UnlockBeforeJoin,
     /// Those behind a refused waiter are left standing.
     RefuseWithoutGrant,
     /// A refused waiter is not woken.

@@ -45,6 +45,8 @@ impl Fault {
     pub(crate) const NoPassOn: Self = Self;
     pub(crate) const ParkBlind: Self = Self;
     pub(crate) const EvictedForgetsBaton: Self = Self;
+    pub(crate) const NotificationKept: Self = Self;
+    pub(crate) const UnlockBeforeJoin: Self = Self;
     pub(crate) const RefuseWithoutGrant: Self = Self;
     pub(crate) const RefusedUnwoken: Self = Self;
     pub(crate) const EnqueueUnasked: Self = Self;

@@ -106,6 +106,7 @@ macro_rules! kind {
     };
 }
 
+mod condvar;
 mod fifo_lock;
 mod guarded;
 mod mutex;
@@ -114,6 +115,7 @@ mod owned;
 mod rwlock;
 mod semaphore;
 
+pub use condvar::{TwoLines, WaitAsync, WaitWhileAsync};
 pub use fifo_lock::{AcquireHold, AcquireManyHold, ConvertHold};
 pub use guarded::{ConvertGuard, ReadGuarded, UpgradeGuard, WriteGuarded};
 pub use mutex::{Lock, MutexExt};

@@ -10,7 +10,10 @@ pub(crate) mod vouch;
 pub(crate) mod waiter;
 pub(crate) mod word;
 
-pub use traits::{RawMutexAsync, RawRwLockAsync, RawRwLockUpgradeAsync, RawWaiter};
+pub use traits::{
+    RawCondvarAsync, RawMutexAsync, RawRwLockAsync, RawRwLockUpgradeAsync, RawSharedCondvar,
+    RawSharedCondvarAsync, RawSharedCondvarUpgrade, RawWaiter,
+};
 pub use waiter::Waiter;
 
 #[cfg(test)]

@@ -166,3 +166,178 @@ pub unsafe trait RawRwLockUpgradeAsync: RawRwLockAsync + lock_api::RawRwLockUpgr
         waiter: Pin<&Self::UpgradeWaiter>,
     ) -> Option<Self::ExclusiveGuard>;
 }
+
+/// A condition variable for a raw readers-writer lock.
+///
+/// It is to [`lock_api::RawRwLock`] what [`lock_api::RawCondvar`] is to
+/// [`lock_api::RawMutex`]. One line serves readers and writers: a notification
+/// is for whoever has waited longest.
+///
+/// # Safety
+///
+/// A wait stands in line before it lets the lock go, and holds it again, in
+/// the same mode, in every way out: `guard` is then the state of that
+/// acquisition. It returns `true` after a notification, and `false` when
+/// `limit` was over before one came.
+#[doc(alias = "RawRwCondvar")]
+pub unsafe trait RawSharedCondvar<L: lock_api::RawRwLock> {
+    /// With nobody waiting.
+    #[allow(clippy::declare_interior_mutable_const)]
+    const INIT: Self;
+
+    /// Lets shared access go, waits, and takes it again.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the lock with this state, and nobody uses the data
+    /// until this returns.
+    unsafe fn wait_shared(&self, lock: &L, guard: &mut L::SharedGuard, limit: &impl Limit) -> bool;
+
+    /// Lets exclusive access go, waits, and takes it again.
+    ///
+    /// # Safety
+    ///
+    /// As [`wait_shared`](Self::wait_shared).
+    unsafe fn wait_exclusive(
+        &self,
+        lock: &L,
+        guard: &mut L::ExclusiveGuard,
+        limit: &impl Limit,
+    ) -> bool;
+
+    /// Notifies the one that has waited longest. `false`: nobody did.
+    fn notify_one(&self) -> bool;
+
+    /// Notifies all that wait now, and says how many.
+    fn notify_all(&self) -> usize;
+}
+
+/// A [`RawSharedCondvar`] that upgradable readers can wait with, too.
+///
+/// # Safety
+///
+/// As [`RawSharedCondvar`].
+pub unsafe trait RawSharedCondvarUpgrade<L: lock_api::RawRwLockUpgrade>:
+    RawSharedCondvar<L>
+{
+    /// Lets upgradable access go, waits, and takes it again.
+    ///
+    /// # Safety
+    ///
+    /// As [`RawSharedCondvar::wait_shared`].
+    unsafe fn wait_upgradable(
+        &self,
+        lock: &L,
+        guard: &mut L::UpgradableGuard,
+        limit: &impl Limit,
+    ) -> bool;
+}
+
+/// A condition variable for a raw mutex whose waits can be awaited.
+///
+/// A wait has three steps: `join` stands in line, the caller lets the mutex
+/// go, `poll_wait` asks whether it was notified and holds again.
+///
+/// # Safety
+///
+/// `poll_wait` returns `Ready` exactly when the caller was notified and has
+/// become the mutex's holder again. After `cancel_wait` nothing refers to the
+/// waiter any more; a notification that came for it alone went to the next,
+/// and a mutex that it had been granted was let go.
+pub unsafe trait RawCondvarAsync: lock_api::RawCondvar {
+    /// A place in line.
+    type Waiter: Default;
+
+    /// Stands in line. The caller lets the mutex go afterwards.
+    ///
+    /// # Safety
+    ///
+    /// Once for each waiter, which stays pinned, and the mutex in its place,
+    /// until `poll_wait` has returned `Ready` or `cancel_wait` was called.
+    unsafe fn join(&self, mutex: &Self::RawMutex, waiter: Pin<&Self::Waiter>, waker: &Waker);
+
+    /// Asks whether the waiting is over.
+    ///
+    /// # Safety
+    ///
+    /// After `join` with the same mutex, and not after `Ready`.
+    unsafe fn poll_wait(
+        &self,
+        mutex: &Self::RawMutex,
+        waiter: Pin<&Self::Waiter>,
+        cx: &mut Context<'_>,
+    ) -> Poll<<Self::RawMutex as lock_api::RawMutex>::Guard>;
+
+    /// Gives the waiting up, wherever it is. Nothing before `join` and after
+    /// `Ready`.
+    ///
+    /// # Safety
+    ///
+    /// As `poll_wait`.
+    unsafe fn cancel_wait(&self, mutex: &Self::RawMutex, waiter: Pin<&Self::Waiter>);
+}
+
+/// A condition variable for a raw readers-writer lock whose waits can be
+/// awaited.
+///
+/// # Safety
+///
+/// As [`RawCondvarAsync`], for shared and for exclusive access.
+pub unsafe trait RawSharedCondvarAsync<L: lock_api::RawRwLock>: RawSharedCondvar<L> {
+    /// A reader's place in line.
+    type SharedWaiter: Default;
+    /// A writer's place in line.
+    type ExclusiveWaiter: Default;
+
+    /// Stands in line as a reader.
+    ///
+    /// # Safety
+    ///
+    /// As [`RawCondvarAsync::join`].
+    unsafe fn join_shared(&self, lock: &L, waiter: Pin<&Self::SharedWaiter>, waker: &Waker);
+
+    /// Asks whether a reader's waiting is over.
+    ///
+    /// # Safety
+    ///
+    /// As [`RawCondvarAsync::poll_wait`].
+    unsafe fn poll_wait_shared(
+        &self,
+        lock: &L,
+        waiter: Pin<&Self::SharedWaiter>,
+        cx: &mut Context<'_>,
+    ) -> Poll<L::SharedGuard>;
+
+    /// Gives a reader's waiting up.
+    ///
+    /// # Safety
+    ///
+    /// As [`RawCondvarAsync::cancel_wait`].
+    unsafe fn cancel_wait_shared(&self, lock: &L, waiter: Pin<&Self::SharedWaiter>);
+
+    /// Stands in line as a writer.
+    ///
+    /// # Safety
+    ///
+    /// As [`RawCondvarAsync::join`].
+    unsafe fn join_exclusive(&self, lock: &L, waiter: Pin<&Self::ExclusiveWaiter>, waker: &Waker);
+
+    /// Asks whether a writer's waiting is over.
+    ///
+    /// # Safety
+    ///
+    /// As [`RawCondvarAsync::poll_wait`].
+    unsafe fn poll_wait_exclusive(
+        &self,
+        lock: &L,
+        waiter: Pin<&Self::ExclusiveWaiter>,
+        cx: &mut Context<'_>,
+    ) -> Poll<L::ExclusiveGuard>;
+
+    /// Gives a writer's waiting up.
+    ///
+    /// # Safety
+    ///
+    /// As [`RawCondvarAsync::cancel_wait`].
+    unsafe fn cancel_wait_exclusive(&self, lock: &L, waiter: Pin<&Self::ExclusiveWaiter>);
+}

@@ -9,6 +9,7 @@ pub(crate) mod line;
 pub(crate) mod node;
 #[cfg(feature = "std")]
 pub(crate) mod park;
+pub(crate) mod queue;
 pub(crate) mod relax;
 #[cfg(feature = "std")]
 pub(crate) mod until;

@@ -9,6 +9,7 @@
 //! | [`load`] | many workers, nothing lost |
 //! | [`tasks`] | what only tasks on an executor can show |
 //! | [`cancel`] | requests that are given up, at each point of their life |
+//! | [`condvar`] | condition variables: who is notified, and when it runs |
 //! | [`overtaking`] | `try_…` and newcomers against the line |
 //! | [`limits`] | counts that are full, weights, semaphores of nothing |
 //! | [`resizing`], [`closing`] | semaphores whose permits change, and that end |
@@ -48,6 +49,7 @@ use support::watch;
 
 mod cancel;
 mod closing;
+mod condvar;
 mod fifo;
 mod futurelock;
 mod futures;

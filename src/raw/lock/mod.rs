@@ -33,6 +33,7 @@
 
 #![allow(unsafe_code)]
 
+mod handover;
 mod limits;
 mod section;
 

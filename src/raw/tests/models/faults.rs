@@ -43,6 +43,8 @@ const SEEN: &[(&str, &str)] = &[
     ("NoPassOn", "futurelock::pass_on_against_release"),
     ("ParkBlind", "threads::two_threads_twice"),
     ("EvictedForgetsBaton", "rules::a_panicking_predicate"),
+    ("NotificationKept", "condition::a_notification_is_passed_on"),
+    ("UnlockBeforeJoin", "condition::no_notification_is_lost"),
     ("RefuseWithoutGrant", "limits::the_heavy_are_sent_away"),
     ("RefusedUnwoken", "limits::the_heavy_are_sent_away"),
     ("EnqueueUnasked", "limits::the_heavy_are_sent_away"),

@@ -10,6 +10,7 @@
 #![allow(unsafe_code)]
 
 mod cancel;
+mod condition;
 mod conversion;
 mod faults;
 mod futurelock;

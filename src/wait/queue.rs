@@ -1,0 +1,676 @@
+//! A line in which one waits to be notified, and what a notification does.
+//!
+//! Waiters stand in a ring of [`Ticket`]s, first come, first served. The word
+//! that the inner lock keeps is the address of the last one, from which the
+//! first is one step away: a queue is as big as its inner lock.
+//!
+//! What a notification does is the ticket's own: [`wake`] ends the waiting; a
+//! condition variable's tickets are *delivered* into the line of the lock that
+//! they let go, and end their waiting there.
+//!
+//! # Invariants
+//!
+//! * **Q1** The ring, and the plain fields of the tickets in it, are touched
+//!   under the inner lock only.
+//! * **Q2** A ticket is `JOINED` exactly while it is in the ring. Once it is
+//!   out it comes back by its owner alone, so that an owner who saw it outside
+//!   under the inner lock need not look again.
+//! * **Q3** A ticket in the ring is pinned: its owner can't free it before it
+//!   has left under the inner lock, or was delivered.
+//! * **Q4** A ticket is delivered at most once: out of the ring, under the
+//!   inner lock. It may be gone after that.
+//! * **Q5** Inner locks nest in one order: a queue's, then a lock's.
+
+#![allow(unsafe_code)]
+
+use core::fmt;
+use core::marker::PhantomPinned;
+use core::mem;
+use core::pin::Pin;
+use core::ptr;
+use core::task::Waker;
+
+use super::batch::{BATCH, Batch};
+use super::inner::InnerLock;
+use super::node::{NO_MODE, Node, NodeTurn, Request, WakerParts, state};
+use super::{Limit, Wait, wait_over};
+use crate::atomic::{Cell, Fault, Ordering, constructor, init};
+
+/// What a notification does with a ticket that is out of the ring. It returns
+/// whom to wake, after the inner lock.
+///
+/// # Safety
+///
+/// Called once, under the queue's inner lock, with the ticket alive until its
+/// node is marked (Q4).
+pub(crate) type Deliver = unsafe fn(*const Ticket) -> Option<Waker>;
+
+/// The request of a ticket that asks for no lock.
+const NOTHING: Request = Request { mode: 0, from: NO_MODE, weight: 0 };
+
+/// Ends the waiting: the plain notification.
+///
+/// # Safety
+///
+/// As [`Deliver`].
+unsafe fn wake(ticket: *const Ticket) -> Option<Waker> {
+    // SAFETY: Q4: out of the ring, under the inner lock that it is polled and
+    // left under.
+    unsafe { Node::finish(&raw const (*ticket).node, state::GRANTED) }
+}
+
+/// A place in the queue, inside the waiter itself.
+#[doc(hidden)]
+#[repr(C)]
+#[allow(unreachable_pub, reason = "futures name it, and they are a feature")]
+pub struct Ticket {
+    /// First, so that the address of one is that of the other: the links are
+    /// the node's.
+    node: Node,
+    deliver: Cell<Deliver>,
+    /// The lock into whose line it is delivered.
+    target: Cell<*const ()>,
+    /// Its number in the queue, to tell those who come later.
+    order: Cell<u64>,
+    flags: Cell<u8>,
+    _pinned: PhantomPinned,
+}
+
+/// It is in the ring.
+const JOINED: u8 = 1;
+/// It was notified alone: whoever gives the notification up passes it on.
+const BY_ONE: u8 = 2;
+
+// SAFETY: Q1 to Q4: who may touch which field is decided by the inner lock.
+unsafe impl Send for Ticket {}
+// SAFETY: as above.
+unsafe impl Sync for Ticket {}
+
+impl Ticket {
+    /// One that asks for `request` when it is delivered. `tracked`: its owner
+    /// is a future.
+    #[inline]
+    pub(crate) fn new(request: Request, tracked: bool) -> Self {
+        Self {
+            node: Node::new(request, tracked),
+            deliver: Cell::new(wake),
+            target: Cell::new(ptr::null()),
+            order: Cell::new(0),
+            flags: Cell::new(0),
+            _pinned: PhantomPinned,
+        }
+    }
+
+    /// One that is only woken.
+    #[inline]
+    pub(crate) fn plain(tracked: bool) -> Self {
+        Self::new(NOTHING, tracked)
+    }
+
+    /// Whether it is in the ring.
+    ///
+    /// # Safety
+    ///
+    /// Under the inner lock.
+    pub(super) unsafe fn is_joined(this: *const Self) -> bool {
+        // SAFETY: Q1.
+        unsafe { (*this).flags.get() & JOINED != 0 }
+    }
+
+    /// Its number in the queue.
+    ///
+    /// # Safety
+    ///
+    /// Under the inner lock, in the ring.
+    pub(super) unsafe fn order(this: *const Self) -> u64 {
+        // SAFETY: Q1.
+        unsafe { (*this).order.get() }
+    }
+
+    pub(crate) fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// The address of the node of a ticket, valid for the whole ticket.
+    pub(crate) fn node_of(this: *const Self) -> *const Node {
+        this.cast()
+    }
+
+    /// The lock that it was joined with.
+    ///
+    /// # Safety
+    ///
+    /// Under the inner lock, or by the owner.
+    pub(crate) unsafe fn target(this: *const Self) -> *const () {
+        // SAFETY: by this function's contract.
+        unsafe { (*this).target.get() }
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket").finish_non_exhaustive()
+    }
+}
+
+/// The ring, by the word that the inner lock keeps: its last ticket.
+pub(super) struct Ring<'a>(&'a mut *const ());
+
+impl Ring<'_> {
+    fn last(&self) -> Option<*const Ticket> {
+        let last: *const Ticket = self.0.cast();
+        if last.is_null() { None } else { Some(last) }
+    }
+
+    pub(super) fn first(&self) -> Option<*const Ticket> {
+        // SAFETY: Q1, Q3: the ring's members are alive.
+        self.last().map(|last| unsafe { (*last).node.next.get() }.cast())
+    }
+
+    /// The number of the last one, of a ring in which somebody is.
+    pub(super) fn newest(&self) -> u64 {
+        // SAFETY: Q1, Q3.
+        self.last().map_or(0, |last| unsafe { (*last).order.get() })
+    }
+
+    /// The one behind a ticket of the ring.
+    pub(super) fn after(&self, ticket: *const Ticket) -> Option<*const Ticket> {
+        if self.last() == Some(ticket) {
+            return None;
+        }
+        // SAFETY: Q1, Q3.
+        Some(unsafe { (*Ticket::node_of(ticket)).next.get() }.cast())
+    }
+
+    /// Puts a ticket that is only woken at the end.
+    ///
+    /// # Safety
+    ///
+    /// As [`WaitQueue::join`], under the inner lock, and by the owner again
+    /// after it was out.
+    pub(super) unsafe fn enter(&mut self, ticket: *const Ticket, waker: Option<Waker>) {
+        // SAFETY: Q3: pinned; nobody else knows a ticket outside (Q2).
+        let this = unsafe { &*ticket };
+        if let Some(waker) = waker {
+            // SAFETY: by the owner; what was there was taken when it left.
+            unsafe { this.node.set_waker(waker) };
+        }
+        this.node.set_state(state::QUEUED, Ordering::Relaxed);
+        // SAFETY: Q1, Q3: the last is alive.
+        let order = self.last().map_or(0, |last| unsafe { (*last).order.get() }.wrapping_add(1));
+        this.order.set(order);
+        this.flags.set(JOINED);
+        // SAFETY: in no ring, and pinned, by this function's contract.
+        unsafe { self.push(ticket) };
+    }
+
+    /// Takes a ticket out, without a notification. Its waker comes back.
+    ///
+    /// # Safety
+    ///
+    /// Under the inner lock, by the owner; the ticket is in the ring.
+    pub(super) unsafe fn withdraw(&mut self, ticket: *const Ticket) -> Option<Waker> {
+        // SAFETY: Q2: in the ring, and alive.
+        let this = unsafe {
+            self.unlink(ticket);
+            &*ticket
+        };
+        this.flags.set(0);
+        // Ordering: Relaxed, only the owner sets what is asked for.
+        let seen = this.node.state(Ordering::Relaxed);
+        this.node.set_state(state::DONE, Ordering::Relaxed);
+        if this.node.is_tracked() || seen & state::PARKED_BIT != 0 {
+            // SAFETY: N3: waiting, and given its waker.
+            return Some(unsafe { this.node.take_waker() });
+        }
+        None
+    }
+
+    /// Takes a ticket out and marks it as one that has to ask for itself.
+    ///
+    /// # Safety
+    ///
+    /// Under the inner lock; the ticket is in the ring, and only woken.
+    pub(super) unsafe fn evict(&mut self, ticket: *const Ticket) -> Option<Waker> {
+        // SAFETY: Q1, Q4.
+        unsafe {
+            self.unlink(ticket);
+            (*ticket).flags.set(0);
+            Node::finish(Ticket::node_of(ticket), state::EVICTED)
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Under the inner lock; the ticket is in no ring, and stays pinned.
+    unsafe fn push(&mut self, ticket: *const Ticket) {
+        let node = Ticket::node_of(ticket);
+        // SAFETY: Q1, Q3.
+        unsafe {
+            match self.last() {
+                None => {
+                    (*node).next.set(node);
+                    (*node).prev.set(node);
+                }
+                Some(last) => {
+                    let last = Ticket::node_of(last);
+                    let first = (*last).next.get();
+                    (*node).next.set(first);
+                    (*node).prev.set(last);
+                    (*first).prev.set(node);
+                    (*last).next.set(node);
+                }
+            }
+        }
+        *self.0 = ticket.cast();
+    }
+
+    /// # Safety
+    ///
+    /// Under the inner lock; the ticket is in the ring.
+    unsafe fn unlink(&mut self, ticket: *const Ticket) {
+        let node = Ticket::node_of(ticket);
+        // SAFETY: Q1, Q3.
+        unsafe {
+            let (prev, next) = ((*node).prev.get(), (*node).next.get());
+            if prev == node {
+                *self.0 = ptr::null();
+                return;
+            }
+            (*prev).next.set(next);
+            (*next).prev.set(prev);
+            if ptr::eq(self.0.cast(), ticket) {
+                *self.0 = prev.cast();
+            }
+        }
+    }
+
+    /// Takes a ticket out of the ring and delivers it.
+    ///
+    /// # Safety
+    ///
+    /// As [`unlink`](Self::unlink).
+    pub(super) unsafe fn notify(&mut self, ticket: *const Ticket, by_one: bool) -> Option<Waker> {
+        // SAFETY: Q1, Q4; the flags first: after the delivery it may be gone.
+        unsafe {
+            self.unlink(ticket);
+            (*ticket).flags.set(if by_one { BY_ONE } else { 0 });
+            let deliver = (*ticket).deliver.get();
+            deliver(ticket)
+        }
+    }
+}
+
+/// How a ticket came out of the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(unreachable_pub, reason = "in a hidden trait")]
+pub enum Departure {
+    /// By itself, without a notification.
+    Withdrawn,
+    /// Notified; alone, or with all others.
+    Notified {
+        /// Alone: whoever gives the notification up passes it on.
+        by_one: bool,
+    },
+}
+
+/// A line in which one waits to be notified. See the module's documentation.
+#[doc(hidden)]
+#[allow(unreachable_pub, reason = "in a hidden trait")]
+pub struct WaitQueue<I> {
+    inner: I,
+}
+
+impl<I> fmt::Debug for WaitQueue<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WaitQueue").finish_non_exhaustive()
+    }
+}
+
+impl<I: InnerLock> WaitQueue<I> {
+    constructor! {
+        /// With nobody in it.
+        #[inline]
+        pub(crate) fn new() -> Self {
+            Self { inner: init!(I) }
+        }
+    }
+
+    /// Runs `f` with the ring, under the inner lock.
+    pub(super) fn with<T>(&self, f: impl FnOnce(&mut Ring<'_>) -> T) -> T {
+        self.inner.with(|last| f(&mut Ring(last)))
+    }
+
+    /// [`with`](Self::with), unless somebody else is inside.
+    pub(super) fn try_with<T>(&self, f: impl FnOnce(&mut Ring<'_>) -> T) -> Option<T> {
+        self.inner.try_with(|last| f(&mut Ring(last)))
+    }
+
+    /// Puts a ticket at the end of the line.
+    ///
+    /// # Safety
+    ///
+    /// The ticket has never joined, and stays pinned until [`leave`] or until
+    /// its waiting is over; `target` is what `deliver` expects, and valid as
+    /// long. `waker` is given exactly for a future's ticket.
+    ///
+    /// [`leave`]: Self::leave
+    pub(crate) unsafe fn join(
+        &self,
+        ticket: Pin<&Ticket>,
+        deliver: Deliver,
+        target: *const (),
+        waker: Option<Waker>,
+    ) {
+        let ticket = ticket.get_ref();
+        debug_assert_eq!(ticket.node.is_tracked(), waker.is_some());
+        self.inner.with(|last| {
+            ticket.deliver.set(deliver);
+            ticket.target.set(target);
+            // SAFETY: by this function's contract.
+            unsafe { Ring(last).enter(ticket, waker) };
+        });
+    }
+
+    /// Notifies the one that has waited longest. `false`: nobody waited.
+    #[inline]
+    pub(crate) fn notify_one(&self) -> bool {
+        // Whoever joined before this call, in the sense of happening before
+        // it, is seen without the lock: coherence.
+        if self.inner.is_clear() {
+            return false;
+        }
+        let mut due = None;
+        let notified = self.inner.with(|last| {
+            let mut ring = Ring(last);
+            let Some(first) = ring.first() else { return false };
+            // SAFETY: in the ring.
+            due = unsafe { ring.notify(first, true) };
+            true
+        });
+        if let Some(waker) = due {
+            waker.wake();
+        }
+        notified
+    }
+
+    /// Notifies all that wait now, and says how many.
+    pub(crate) fn notify_all(&self) -> usize {
+        if self.inner.is_clear() {
+            return 0;
+        }
+        self.notify_all_seen()
+    }
+
+    /// The same for those who tell what they notify of without a lock: it
+    /// always takes the inner lock, so that whoever joins after it sees what
+    /// was written before this call.
+    pub(crate) fn notify_all_seen(&self) -> usize {
+        let mut all = All { queue: self, end: None, more: true, count: 0 };
+        while all.more {
+            all.round();
+        }
+        all.count
+    }
+
+    /// Takes a ticket out of the line, if it is still there.
+    ///
+    /// # Safety
+    ///
+    /// By the owner; the ticket has joined this queue.
+    pub(crate) unsafe fn leave(&self, ticket: Pin<&Ticket>) -> Departure {
+        let ticket = ticket.get_ref();
+        let mut unneeded = None;
+        self.inner.with(|last| {
+            if ticket.flags.get() & JOINED == 0 {
+                return Departure::Notified { by_one: ticket.flags.get() & BY_ONE != 0 };
+            }
+            // SAFETY: Q2: in the ring; by the owner.
+            unneeded = unsafe { Ring(last).withdraw(ticket) };
+            Departure::Withdrawn
+        })
+    }
+
+    /// Gives a future's ticket the waker of its latest poll. `false`: it is
+    /// out of the line.
+    ///
+    /// # Safety
+    ///
+    /// As [`leave`](Self::leave).
+    pub(crate) unsafe fn keep(&self, ticket: Pin<&Ticket>, waker: &Waker) -> bool {
+        // SAFETY: N4: joined, so the field was written, and only by us.
+        let same = unsafe { ticket.node.waker_parts() }.will_wake(WakerParts::of(waker));
+        let mut unneeded = if same { None } else { Some(waker.clone()) };
+        self.inner.with(|_| {
+            let joined = ticket.flags.get() & JOINED != 0;
+            if joined && let Some(new) = unneeded.take() {
+                // SAFETY: N3: in the ring and tracked, so it is there; the
+                // owner, under the inner lock.
+                unneeded = Some(unsafe { ticket.node.take_waker() });
+                // SAFETY: as above; the field is free now.
+                unsafe { ticket.node.set_waker(new) };
+            }
+            joined
+        })
+    }
+
+    /// Puts a future's ticket that is only woken at the end of the line.
+    ///
+    /// # Safety
+    ///
+    /// As [`join`](Self::join).
+    pub(crate) unsafe fn join_plain(&self, ticket: Pin<&Ticket>, waker: &Waker) {
+        // SAFETY: by this function's contract; `wake` has no target.
+        unsafe { self.join(ticket, wake, ptr::null(), Some(waker.clone())) };
+    }
+
+    /// Whether a ticket that is only woken was notified, now or before; else
+    /// it goes on waiting, and `waker` is called then.
+    ///
+    /// # Safety
+    ///
+    /// By the owner; the ticket has joined this queue, or none.
+    pub(crate) unsafe fn poll(&self, ticket: Pin<&Ticket>, waker: &Waker) -> bool {
+        // Ordering: Acquire, pairs with the mark's Release (O3).
+        match ticket.node.state(Ordering::Acquire) {
+            state::INIT => false,
+            state::DONE => true,
+            // SAFETY: it has joined.
+            seen if state::is_waiting(seen) && unsafe { self.keep(ticket, waker) } => false,
+            _ => {
+                ticket.node.set_state(state::DONE, Ordering::Relaxed);
+                true
+            }
+        }
+    }
+
+    /// Blocks until notified (`true`) or until `limit` (`false`): stands in
+    /// line first, and then runs `open`.
+    pub(crate) fn wait<W: Wait>(&self, open: impl FnOnce(), limit: &impl Limit) -> bool {
+        /// Leaves should `open` or a strategy panic.
+        struct Leave<'a, I: InnerLock>(&'a WaitQueue<I>, Pin<&'a Ticket>);
+        impl<I: InnerLock> Drop for Leave<'_, I> {
+            fn drop(&mut self) {
+                // SAFETY: it has joined.
+                unsafe { self.0.give_up(self.1) };
+            }
+        }
+        let ticket = core::pin::pin!(Ticket::plain(false));
+        let ticket = ticket.into_ref();
+        // SAFETY: new, pinned, and out of the queue before it goes.
+        unsafe { self.join(ticket, wake, ptr::null(), None) };
+        let leave = Leave(self, ticket);
+        open();
+        let over = wait_over::<W>(&NodeTurn(&ticket.node), limit);
+        mem::forget(leave);
+        // SAFETY: it has joined. A notification that came with the limit is
+        // taken.
+        over || unsafe { self.leave(ticket) } != Departure::Withdrawn
+    }
+
+    /// Leaves, and passes on a notification that came for it alone.
+    ///
+    /// # Safety
+    ///
+    /// As [`leave`](Self::leave).
+    pub(crate) unsafe fn give_up(&self, ticket: Pin<&Ticket>) {
+        // SAFETY: by this function's contract.
+        if unsafe { self.leave(ticket) } == (Departure::Notified { by_one: true })
+            && !Fault::NotificationKept.on()
+        {
+            self.notify_one();
+        }
+    }
+
+    /// The same for a ticket that is only woken, which may never have joined,
+    /// or have noticed its notification.
+    ///
+    /// # Safety
+    ///
+    /// By the owner; the ticket has joined this queue, or none.
+    #[allow(dead_code, reason = "of futures")]
+    pub(crate) unsafe fn give_up_notified(&self, ticket: Pin<&Ticket>) {
+        // Ordering: Relaxed, the owner itself leaves `INIT`.
+        if ticket.node.state(Ordering::Relaxed) == state::INIT {
+            return;
+        }
+        // SAFETY: it has joined.
+        unsafe { self.give_up(ticket) };
+        // The notification is passed on once.
+        ticket.get_ref().flags.set(0);
+    }
+
+    /// How many wait now.
+    pub(crate) fn len(&self) -> usize {
+        self.inner.with(|last| Self::count(last))
+    }
+
+    /// How many wait now, unless that would have to wait.
+    pub(crate) fn try_len(&self) -> Option<usize> {
+        self.inner.try_with(|last| Self::count(last))
+    }
+
+    fn count(last: &mut *const ()) -> usize {
+        let ring = Ring(last);
+        let (Some(first), Some(last)) = (ring.first(), ring.last()) else { return 0 };
+        let (mut at, last, mut count) = (Ticket::node_of(first), Ticket::node_of(last), 1);
+        while at != last {
+            // SAFETY: Q1, Q3.
+            at = unsafe { (*at).next.get() };
+            count += 1;
+        }
+        count
+    }
+}
+
+/// Notifying all, in batches; goes on should a waker panic.
+struct All<'a, I: InnerLock> {
+    queue: &'a WaitQueue<I>,
+    /// The number of the last one who waited at the beginning.
+    end: Option<u64>,
+    more: bool,
+    count: usize,
+}
+
+impl<I: InnerLock> All<'_, I> {
+    fn round(&mut self) {
+        self.more = false;
+        let mut batch = Batch::new();
+        self.queue.inner.with(|last| {
+            let mut ring = Ring(last);
+            for _ in 0..BATCH {
+                let (Some(first), Some(last)) = (ring.first(), ring.last()) else { return };
+                // SAFETY: Q1, Q3.
+                let (order, newest) = unsafe { ((*first).order.get(), (*last).order.get()) };
+                let end = *self.end.get_or_insert(newest);
+                if order > end {
+                    return;
+                }
+                self.count += 1;
+                // SAFETY: in the ring.
+                if let Some(waker) = unsafe { ring.notify(first, false) } {
+                    batch.push(waker);
+                }
+            }
+            self.more = ring.first().is_some();
+        });
+        batch.wake();
+    }
+}
+
+impl<I: InnerLock> Drop for All<'_, I> {
+    fn drop(&mut self) {
+        while self.more {
+            self.round();
+        }
+    }
+}
+
+/// A future's visit to a queue: stands in line, is notified, or leaves.
+///
+/// Dropped, it leaves, and passes on a notification that came for it alone.
+#[allow(dead_code, unreachable_pub, reason = "of futures, and they are a feature")]
+#[doc(hidden)]
+pub struct Visit<'a, I: InnerLock> {
+    queue: &'a WaitQueue<I>,
+    ticket: Ticket,
+}
+
+#[allow(dead_code, reason = "of futures")]
+impl<'a, I: InnerLock> Visit<'a, I> {
+    pub(crate) fn new(queue: &'a WaitQueue<I>) -> Self {
+        Self { queue, ticket: Ticket::plain(true) }
+    }
+
+    fn ticket(self: Pin<&mut Self>) -> (&'a WaitQueue<I>, Pin<&Ticket>) {
+        let this = self.into_ref().get_ref();
+        // SAFETY: Q3: pinned with the visit, and never moved out.
+        (this.queue, unsafe { Pin::new_unchecked(&this.ticket) })
+    }
+
+    /// Stands in line. Once only.
+    ///
+    /// # Panics
+    ///
+    /// The second time.
+    pub(crate) fn join(self: Pin<&mut Self>, waker: &Waker) {
+        let (queue, ticket) = self.ticket();
+        // Ordering: Relaxed, nobody else sees a node in `INIT`.
+        assert!(ticket.node.state(Ordering::Relaxed) == state::INIT, "a visit stands in line once");
+        // SAFETY: it has never joined; pinned, and its drop leaves.
+        unsafe { queue.join_plain(ticket, waker) };
+    }
+
+    /// Whether it was notified, now or before; else it goes on waiting, and
+    /// `waker` is called then.
+    pub(crate) fn poll(self: Pin<&mut Self>, waker: &Waker) -> bool {
+        let (queue, ticket) = self.ticket();
+        // SAFETY: its own queue and ticket.
+        unsafe { queue.poll(ticket, waker) }
+    }
+
+    /// Leaves the line, and keeps a notification that came before.
+    pub(crate) fn leave(self: Pin<&mut Self>) -> Departure {
+        let (queue, ticket) = self.ticket();
+        // Ordering: Relaxed, the owner itself makes it so.
+        if ticket.node.state(Ordering::Relaxed) <= state::DONE {
+            return Departure::Withdrawn;
+        }
+        // SAFETY: it has joined.
+        let departure = unsafe { queue.leave(ticket) };
+        ticket.node.set_state(state::DONE, Ordering::Relaxed);
+        departure
+    }
+}
+
+impl<I: InnerLock> Drop for Visit<'_, I> {
+    fn drop(&mut self) {
+        // Ordering: Relaxed, the owner itself leaves `INIT` and reaches `DONE`.
+        if self.ticket.node.state(Ordering::Relaxed) > state::DONE {
+            // SAFETY: Q3: dropped where it was pinned.
+            let ticket = unsafe { Pin::new_unchecked(&self.ticket) };
+            // SAFETY: it has joined.
+            unsafe { self.queue.give_up(ticket) };
+        }
+    }
+}
