@@ -111,6 +111,26 @@ macro_rules! family {
         pub type SharedCondvar<$($own)?> = crate::SharedCondvar<$backend>;
         /// A condition variable for any lock of `lock_api`.
         pub type RawCondvar<L $(, $own)?> = crate::RawCondvar<L, $backend>;
+        /// A resource that one party at a time reaches, by entering; see
+        /// [`door`](crate::door).
+        #[doc(alias = "AcquirableDoor")]
+        #[doc(alias = "WaitableDoor")]
+        pub type Door<T $(, $own)?> = crate::Door<RawMutex<$($own)?>, T, Condvar<$($own)?>>;
+        /// Access to what is behind a [`Door`].
+        pub type DoorGuard<'a, T $(, $own)?> =
+            crate::DoorGuard<'a, RawMutex<$($own)?>, T, Condvar<$($own)?>>;
+        /// A resource that readers reach together, and a writer alone; see
+        /// [`door`](crate::door).
+        #[doc(alias = "SAcquirableDoor")]
+        #[doc(alias = "SWaitableDoor")]
+        pub type SharedDoor<T, $($own,)? P = crate::Fair> =
+            crate::SharedDoor<RawRwLock<$($own,)? P>, T, SharedCondvar<$($own)?>>;
+        /// Reading access to what is behind a [`SharedDoor`].
+        pub type DoorReadGuard<'a, T, $($own,)? P = crate::Fair> =
+            crate::DoorReadGuard<'a, RawRwLock<$($own,)? P>, T, SharedCondvar<$($own)?>>;
+        /// Reading and writing access to what is behind a [`SharedDoor`].
+        pub type DoorWriteGuard<'a, T, $($own,)? P = crate::Fair> =
+            crate::DoorWriteGuard<'a, RawRwLock<$($own,)? P>, T, SharedCondvar<$($own)?>>;
         /// A number of permits, handed out first come, first served.
         pub type Semaphore<$($own)?> = crate::Semaphore<$backend>;
         /// A semaphore that can be closed, and says so.

@@ -13,6 +13,9 @@
 //! |---|---|
 //! | `atomic/model.rs` | cells that loom watches |
 //! | `condvar/guard.rs`, `condvar/guards.rs`, `condvar/raw.rs` | letting a guard's lock go and taking it again |
+//! | `door/exclusive.rs`, `door/shared.rs`, `door/guard.rs`, `door/mapped.rs`, `door/owned.rs` | guards over anybody's raw lock |
+//! | `door/wait.rs`, `door/timed.rs`, `door/owned_timed.rs` | waiting with these guards |
+//! | `door/reentrant.rs` | telling threads from each other |
 //! | `future/*.rs` | polling places that are pinned |
 //! | `guarded/mod.rs`, `guarded/guards.rs`, `guarded/mapped.rs` | data that several reach |
 //! | `misuse.rs` | an instruction that traps |
@@ -46,6 +49,7 @@ mod backend;
 mod condvar;
 #[cfg(feature = "critical-section")]
 pub mod critical;
+pub mod door;
 mod error;
 mod fifo_lock;
 #[cfg(all(feature = "async", not(all(test, portunus_loom))))]
@@ -72,6 +76,13 @@ pub use backend::Backend;
 pub use condvar::{
     Condvar, CondvarGuard, RawCondvar, SharedCondvar, SharedCondvarGuard, WaitTimeoutResult,
 };
+#[cfg(feature = "std")]
+pub use door::ReentrantDoor;
+pub use door::{
+    AccessError, Door, DoorGuard, DoorReadGuard, DoorWriteGuard, Permissions, Proxy, SharedDoor,
+};
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub use door::{OwnedDoorGuard, OwnedDoorReadGuard, OwnedDoorWriteGuard};
 pub use error::{AcquireError, Closed, ConvertError, TooMany, TooManyPermits};
 pub use fifo_lock::FifoLock;
 pub use guarded::{Guarded, NotExclusive, UpgradeError};

@@ -41,3 +41,7 @@ impl Backend for Threads {
 }
 
 family!(Threads);
+
+/// A resource that one thread at a time reaches, as often as it enters.
+#[doc(alias = "RLock")]
+pub type ReentrantDoor<T> = crate::ReentrantDoor<RawMutex, T>;

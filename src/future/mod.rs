@@ -106,16 +106,25 @@ macro_rules! kind {
     };
 }
 
+#[macro_use]
+mod door;
+#[macro_use]
+mod door_wait;
+
 mod condvar;
 mod fifo_lock;
 mod guarded;
 mod mutex;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod owned;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod owned_door;
 mod rwlock;
 mod semaphore;
 
 pub use condvar::{TwoLines, WaitAsync, WaitWhileAsync};
+pub use door::{EnterDoor, ReadDoor, WriteDoor};
+pub use door_wait::{WaitInside, WaitInsideWhile};
 pub use fifo_lock::{AcquireHold, AcquireManyHold, ConvertHold};
 pub use guarded::{ConvertGuard, ReadGuarded, UpgradeGuard, WriteGuarded};
 pub use mutex::{Lock, MutexExt};
@@ -125,6 +134,8 @@ pub use owned::{
     AcquireOwnedUnlessClosed, ConvertOwnedHold, LockArc, MutexArcExt, ReadArc, ReadGuardedArc,
     RwLockArcExt, RwLockUpgradeArcExt, UpgradableReadArc, UpgradeArc, WriteArc, WriteGuardedArc,
 };
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub use owned_door::{EnterDoorArc, ReadDoorArc, WriteDoorArc};
 pub use rwlock::{
     Read, RwLockExt, RwLockUpgradableReadGuardExt, RwLockUpgradeExt, UpgradableRead, Upgrade, Write,
 };

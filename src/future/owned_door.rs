@@ -1,0 +1,72 @@
+//! Awaiting a door with a guard that keeps it alive.
+
+#![allow(unsafe_code)]
+
+use alloc::sync::Arc;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+
+use super::{Acquire, Keeps, Kind};
+use crate::door::{Door, OwnedDoorGuard, OwnedDoorReadGuard, OwnedDoorWriteGuard, SharedDoor};
+use crate::raw::traits::{
+    RawCondvarAsync, RawMutexAsync, RawRwLockAsync, RawSharedCondvarAsync, RawWaiter,
+};
+
+entering! {
+    /// Awaits an [`OwnedDoorGuard`]; made by [`Door::enter_arc_async`].
+    EnterDoorArc<>, EnterDoorArcKind, Option<Arc<Door<L, T, C>>>, RawMutexAsync, Waiter,
+    OwnedDoorGuard<L, T, C>, poll_lock, cancel_lock
+}
+
+entering! {
+    /// Awaits an [`OwnedDoorReadGuard`]; made by
+    /// [`SharedDoor::read_arc_async`].
+    ReadDoorArc<>, ReadDoorArcKind, Option<Arc<SharedDoor<L, T, C>>>, RawRwLockAsync, SharedWaiter,
+    OwnedDoorReadGuard<L, T, C>, poll_lock_shared, cancel_lock_shared
+}
+
+entering! {
+    /// Awaits an [`OwnedDoorWriteGuard`]; made by
+    /// [`SharedDoor::write_arc_async`].
+    WriteDoorArc<>, WriteDoorArcKind, Option<Arc<SharedDoor<L, T, C>>>, RawRwLockAsync,
+    ExclusiveWaiter, OwnedDoorWriteGuard<L, T, C>, poll_lock_exclusive, cancel_lock_exclusive
+}
+
+impl<L: RawMutexAsync, T: ?Sized, C> Door<L, T, C> {
+    /// As [`enter_async`](Self::enter_async), with a guard that keeps the door
+    /// alive; so does the future.
+    pub fn enter_arc_async(self: &Arc<Self>) -> EnterDoorArc<L, T, C> {
+        EnterDoorArcKind::acquire(Some(Arc::clone(self)))
+    }
+}
+
+impl<L: RawRwLockAsync, T: ?Sized, C> SharedDoor<L, T, C> {
+    /// As [`read_async`](Self::read_async), with a guard that keeps the door
+    /// alive; so does the future.
+    pub fn read_arc_async(self: &Arc<Self>) -> ReadDoorArc<L, T, C> {
+        ReadDoorArcKind::acquire(Some(Arc::clone(self)))
+    }
+
+    /// As [`write_async`](Self::write_async), with a guard that keeps the door
+    /// alive; so does the future.
+    pub fn write_arc_async(self: &Arc<Self>) -> WriteDoorArc<L, T, C> {
+        WriteDoorArcKind::acquire(Some(Arc::clone(self)))
+    }
+}
+
+waiting_inside! {
+    OwnedDoorGuard<> [lock_api::RawMutex, RawCondvarAsync<RawMutex = L>] [&mut]
+    Arc<Door<L, T, C>>, Guard, C::Waiter, join, poll_wait, cancel_wait
+}
+
+waiting_inside! {
+    OwnedDoorReadGuard<> [lock_api::RawRwLock, RawSharedCondvarAsync<L>] [&]
+    Arc<SharedDoor<L, T, C>>, SharedGuard, C::SharedWaiter,
+    join_shared, poll_wait_shared, cancel_wait_shared
+}
+
+waiting_inside! {
+    OwnedDoorWriteGuard<> [lock_api::RawRwLock, RawSharedCondvarAsync<L>] [&mut]
+    Arc<SharedDoor<L, T, C>>, ExclusiveGuard, C::ExclusiveWaiter,
+    join_exclusive, poll_wait_exclusive, cancel_wait_exclusive
+}

@@ -1,0 +1,40 @@
+//! Doors: access, refusal of access, and letting go for a while; over the locks
+//! of every backend, over parking_lot's, and over a spin lock of this test.
+//!
+//! | module | what it is about |
+//! |---|---|
+//! | [`access`] | entering, in every way; what a door is besides |
+//! | [`proxy`] | access that is decided at run time |
+//! | [`owned`] | guards that keep their door alive, and guards of a part |
+//! | [`cancel`] | awaited access that is given up, at each point of its life |
+//! | [`load`] | many workers, nothing lost |
+//! | [`releasing`] | guards that let go for a while |
+//! | [`waiting`] | waits inside, and notifications |
+//! | [`giving_up`] | awaited waits that are given up, at each point of their life |
+//! | [`counter`] | counts |
+//!
+//! What must not compile stands beside the items, as examples.
+
+#![cfg(all(feature = "std", feature = "async", feature = "critical-section"))]
+#![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
+#![allow(unsafe_code, reason = "a raw lock is written here")]
+#![allow(clippy::await_holding_lock, reason = "a suspended task may hold these guards")]
+
+#[macro_use]
+mod over;
+
+#[path = "../conformance/executor.rs"]
+#[allow(dead_code)]
+mod executor;
+mod foreign;
+#[path = "../conformance/support.rs"]
+#[allow(dead_code)]
+mod support;
+
+mod access;
+mod cancel;
+mod giving_up;
+mod load;
+mod owned;
+mod proxy;
+mod waiting;
