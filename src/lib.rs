@@ -28,6 +28,7 @@
 //! | `raw/vouch.rs`, `rules/mod.rs` | vouching for a rule, and for the ready-made ones |
 //! | `wait/node.rs`, `wait/line.rs`, `wait/queue.rs` | nodes linked by pointers |
 //! | `wait/inner.rs`, `wait/critical.rs` | the inner lock's contract |
+//! | `releasing/mod.rs` | a guard that is taken away and put back |
 //! | `wait/park.rs` | the waker of a thread's bed |
 //!
 //! Their invariants are numbered at the head of the file that keeps them, and
@@ -62,6 +63,7 @@ mod mutex;
 mod owned;
 mod panic;
 pub mod raw;
+mod releasing;
 pub mod rules;
 mod rwlock;
 mod semaphore;
@@ -93,6 +95,7 @@ pub use owned::{OwnedHold, OwnedMutexGuard, OwnedPermit};
 pub use panic::Panic;
 pub use raw::mode::{Held, MAX_MODES, Mode, PerMode, Rules, UNLIMITED};
 pub use raw::vouch::Vouched;
+pub use releasing::{Releasable, Releasing};
 pub use rules::{Fair, ReadPreferring, WritePreferring};
 pub use rwlock::RawRwLock;
 pub use semaphore::{ClosableSemaphore, Permit, Semaphore};
@@ -101,7 +104,7 @@ pub use wait::{Forever, InnerLock, Left, Limit, Place, Turn, Wait};
 
 /// The extension traits that add `lock_async`, `read_async`, `write_async`,
 /// `upgradable_read_async`, `upgrade_async`, `lock_arc_async` and their like to
-/// `lock_api`'s types (feature `async`).
+/// `lock_api`'s types (feature `async`), and `releasing` to every guard.
 ///
 /// ```
 /// use portunus::prelude::*;
@@ -110,5 +113,8 @@ pub mod prelude {
     #[cfg(all(feature = "async", feature = "alloc", target_has_atomic = "ptr"))]
     pub use crate::future::{MutexArcExt, RwLockArcExt, RwLockUpgradeArcExt};
     #[cfg(feature = "async")]
-    pub use crate::future::{MutexExt, RwLockExt, RwLockUpgradableReadGuardExt, RwLockUpgradeExt};
+    pub use crate::future::{
+        MutexExt, ReleasableAsync, RwLockExt, RwLockUpgradableReadGuardExt, RwLockUpgradeExt,
+    };
+    pub use crate::releasing::Releasable;
 }

@@ -6,7 +6,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use super::fifo_lock::{ConvertKind, HoldKind};
-use super::{Acquire, Kind};
+use super::{Acquire, Kind, ReleasableAsync};
 use crate::backend::Backend;
 use crate::error::ConvertError;
 use crate::fifo_lock::request;
@@ -288,5 +288,22 @@ impl<H: Holding, T: ?Sized> ReadGuard<H, T> {
         let request = hold::conversion_to(&hold, index);
         let kind = UpgradeGuardKind { hold: ConvertKind::new(hold), data, mode };
         Acquire::new(kind, Seat::new(request))
+    }
+}
+
+impl<'a, R: Rules, T: ?Sized, B: Backend> ReleasableAsync for ReadGuard<Hold<'a, R, B>, T> {
+    type Take = ReadGuarded<'a, R, T, B>;
+
+    fn take_async(place: Self::Place) -> Self::Take {
+        let request = place.hold.request();
+        ReadGuardKind::acquire(HoldKind::new(place.hold.into_lock()), place.data, request)
+    }
+}
+
+impl<'a, R: Rules, T: ?Sized, B: Backend> ReleasableAsync for WriteGuard<Hold<'a, R, B>, T> {
+    type Take = WriteGuarded<'a, R, T, B, ExclusiveMode<R>>;
+
+    fn take_async((place, mode): Self::Place) -> Self::Take {
+        WriteGuardKind::acquire(HoldKind::new(place.hold.into_lock()), place.data, mode)
     }
 }

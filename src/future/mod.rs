@@ -119,6 +119,7 @@ mod mutex;
 mod owned;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod owned_door;
+mod releasing;
 mod rwlock;
 mod semaphore;
 
@@ -136,6 +137,7 @@ pub use owned::{
 };
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use owned_door::{EnterDoorArc, ReadDoorArc, WriteDoorArc};
+pub use releasing::ReleasableAsync;
 pub use rwlock::{
     Read, RwLockExt, RwLockUpgradableReadGuardExt, RwLockUpgradeExt, UpgradableRead, Upgrade, Write,
 };

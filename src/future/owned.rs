@@ -16,7 +16,7 @@ use super::fifo_lock::ConvertKind;
 use super::guarded::{ReadGuardKind, WriteGuardKind};
 use super::rwlock::{RwLockUpgradableReadGuardExt, Upgradable, UpgradeKind};
 use super::semaphore::poll_permit;
-use super::{Acquire, Keeps, Kind};
+use super::{Acquire, Keeps, Kind, ReleasableAsync};
 use crate::backend::Backend;
 use crate::fifo_lock::{self, FifoLock};
 use crate::guarded::{ArcReadGuard, ArcWriteGuard, ExclusiveMode, Guarded, WriteMode};
@@ -406,5 +406,63 @@ impl<R: RawRwLockUpgradeAsync, T: ?Sized> RwLockUpgradeArcExt for Arc<RwLock<R, 
     fn upgradable_read_arc_async(&self) -> UpgradableReadArc<R, T> {
         let kind = UpgradableReadArcKind { lock: Some(Arc::clone(self)) };
         Acquire::new(kind, R::UpgradableWaiter::default())
+    }
+}
+
+impl<R: Rules, B: Backend, L: ?Sized + Kept<R, B>> ReleasableAsync for OwnedHold<R, B, L> {
+    type Take = Acquire<OwnedHoldKind<R, B, L>>;
+
+    fn take_async(place: Self::Place) -> Self::Take {
+        let request = place.request();
+        Acquire::new(OwnedHoldKind::new(place.into_lock()), Seat::new(request))
+    }
+}
+
+impl<R: RawMutexAsync, T: ?Sized> ReleasableAsync for OwnedMutexGuard<R, T> {
+    type Take = LockArc<R, T>;
+
+    fn take_async(place: Self::Place) -> Self::Take {
+        Acquire::new(LockArcKind { lock: Some(place) }, R::Waiter::default())
+    }
+}
+
+impl<R: RawRwLockAsync, T: ?Sized> ReleasableAsync for ArcRwLockReadGuard<R, T> {
+    type Take = ReadArc<R, T>;
+
+    fn take_async(place: Self::Place) -> Self::Take {
+        Acquire::new(ReadArcKind { lock: Some(place) }, R::SharedWaiter::default())
+    }
+}
+
+impl<R: RawRwLockAsync, T: ?Sized> ReleasableAsync for ArcRwLockWriteGuard<R, T> {
+    type Take = WriteArc<R, T>;
+
+    fn take_async(place: Self::Place) -> Self::Take {
+        Acquire::new(WriteArcKind { lock: Some(place) }, R::ExclusiveWaiter::default())
+    }
+}
+
+impl<R: RawRwLockUpgradeAsync, T: ?Sized> ReleasableAsync for ArcRwLockUpgradableReadGuard<R, T> {
+    type Take = UpgradableReadArc<R, T>;
+
+    fn take_async(place: Self::Place) -> Self::Take {
+        Acquire::new(UpgradableReadArcKind { lock: Some(place) }, R::UpgradableWaiter::default())
+    }
+}
+
+impl<R: Rules, T: ?Sized, B: Backend> ReleasableAsync for ArcReadGuard<R, T, B> {
+    type Take = ReadGuardedArc<R, T, B>;
+
+    fn take_async(place: Self::Place) -> Self::Take {
+        let request = place.hold.request();
+        ReadGuardKind::acquire(OwnedHoldKind::new(place.hold.into_lock()), place.data, request)
+    }
+}
+
+impl<R: Rules, T: ?Sized, B: Backend> ReleasableAsync for ArcWriteGuard<R, T, B> {
+    type Take = WriteGuardedArc<R, T, B, ExclusiveMode<R>>;
+
+    fn take_async((place, mode): Self::Place) -> Self::Take {
+        WriteGuardKind::acquire(OwnedHoldKind::new(place.hold.into_lock()), place.data, mode)
     }
 }

@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
-use super::{Acquire, Keeps, Kind};
+use super::{Acquire, Keeps, Kind, ReleasableAsync};
 use crate::door::{Door, OwnedDoorGuard, OwnedDoorReadGuard, OwnedDoorWriteGuard, SharedDoor};
 use crate::raw::traits::{
     RawCondvarAsync, RawMutexAsync, RawRwLockAsync, RawSharedCondvarAsync, RawWaiter,
@@ -51,6 +51,30 @@ impl<L: RawRwLockAsync, T: ?Sized, C> SharedDoor<L, T, C> {
     /// alive; so does the future.
     pub fn write_arc_async(self: &Arc<Self>) -> WriteDoorArc<L, T, C> {
         WriteDoorArcKind::acquire(Some(Arc::clone(self)))
+    }
+}
+
+impl<L: RawMutexAsync, T: ?Sized, C> ReleasableAsync for OwnedDoorGuard<L, T, C> {
+    type Take = EnterDoorArc<L, T, C>;
+
+    fn take_async(place: Self::Place) -> Self::Take {
+        EnterDoorArcKind::acquire(Some(place))
+    }
+}
+
+impl<L: RawRwLockAsync, T: ?Sized, C> ReleasableAsync for OwnedDoorReadGuard<L, T, C> {
+    type Take = ReadDoorArc<L, T, C>;
+
+    fn take_async(place: Self::Place) -> Self::Take {
+        ReadDoorArcKind::acquire(Some(place))
+    }
+}
+
+impl<L: RawRwLockAsync, T: ?Sized, C> ReleasableAsync for OwnedDoorWriteGuard<L, T, C> {
+    type Take = WriteDoorArc<L, T, C>;
+
+    fn take_async(place: Self::Place) -> Self::Take {
+        WriteDoorArcKind::acquire(Some(place))
     }
 }
 

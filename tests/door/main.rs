@@ -37,4 +37,5 @@ mod giving_up;
 mod load;
 mod owned;
 mod proxy;
+mod releasing;
 mod waiting;
