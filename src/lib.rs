@@ -48,6 +48,7 @@ extern crate std;
 mod atomic;
 mod backend;
 mod condvar;
+mod counter;
 #[cfg(feature = "critical-section")]
 pub mod critical;
 pub mod door;
@@ -78,6 +79,7 @@ pub use backend::Backend;
 pub use condvar::{
     Condvar, CondvarGuard, RawCondvar, SharedCondvar, SharedCondvarGuard, WaitTimeoutResult,
 };
+pub use counter::{Counter, CounterError, IntCounter};
 #[cfg(feature = "std")]
 pub use door::ReentrantDoor;
 pub use door::{

@@ -33,6 +33,7 @@ mod support;
 
 mod access;
 mod cancel;
+mod counter;
 mod giving_up;
 mod load;
 mod owned;
