@@ -47,6 +47,7 @@ extern crate std;
 
 mod atomic;
 mod backend;
+pub mod clock;
 mod condvar;
 mod counter;
 #[cfg(feature = "critical-section")]
@@ -76,6 +77,7 @@ mod timed;
 mod wait;
 
 pub use backend::Backend;
+pub use clock::Clock;
 pub use condvar::{
     Condvar, CondvarGuard, RawCondvar, SharedCondvar, SharedCondvarGuard, WaitTimeoutResult,
 };
