@@ -47,6 +47,7 @@ extern crate std;
 
 mod atomic;
 mod backend;
+pub mod circuit_breaker;
 pub mod clock;
 mod condvar;
 mod counter;
@@ -61,6 +62,7 @@ pub mod guarded;
 mod hold;
 mod misuse;
 mod mutex;
+mod name;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod owned;
 mod panic;
@@ -77,6 +79,7 @@ mod timed;
 mod wait;
 
 pub use backend::Backend;
+pub use circuit_breaker::CircuitBreaker;
 pub use clock::Clock;
 pub use condvar::{
     Condvar, CondvarGuard, RawCondvar, SharedCondvar, SharedCondvarGuard, WaitTimeoutResult,
@@ -94,6 +97,7 @@ pub use fifo_lock::FifoLock;
 pub use guarded::{Guarded, NotExclusive, UpgradeError};
 pub use hold::Hold;
 pub use mutex::{Lined, RawMutex};
+pub use name::Name;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use owned::{OwnedHold, OwnedMutexGuard, OwnedPermit};
 pub use panic::Panic;

@@ -147,11 +147,19 @@ pub(crate) enum Fault {
     RefuseKeepsBit,
     /// A grant is traded for a place in line at which it could never be served.
     TradeUnasked,
+    /// The time at which a circuit opened is published by nothing.
+    BreakerTimeRelaxed,
+    /// A try of a half-open circuit is taken in two steps.
+    BreakerTryInTwoSteps,
+    /// An outcome counts in whatever state the circuit is.
+    BreakerIgnoresEra,
+    /// A circuit is open before its time is written.
+    BreakerOpenBeforeTime,
 }
 
 impl Fault {
     /// How many there are.
-    pub(crate) const COUNT: usize = Self::TradeUnasked as usize + 1;
+    pub(crate) const COUNT: usize = Self::BreakerOpenBeforeTime as usize + 1;
 
     pub(crate) fn on(self) -> bool {
         static NAME: std::sync::OnceLock<Option<std::string::String>> = std::sync::OnceLock::new();

@@ -52,6 +52,10 @@ impl Fault {
     pub(crate) const EnqueueUnasked: Self = Self;
     pub(crate) const RefuseKeepsBit: Self = Self;
     pub(crate) const TradeUnasked: Self = Self;
+    pub(crate) const BreakerTimeRelaxed: Self = Self;
+    pub(crate) const BreakerTryInTwoSteps: Self = Self;
+    pub(crate) const BreakerIgnoresEra: Self = Self;
+    pub(crate) const BreakerOpenBeforeTime: Self = Self;
 
     #[inline(always)]
     pub(crate) const fn on(self) -> bool {

@@ -50,6 +50,10 @@ const SEEN: &[(&str, &str)] = &[
     ("EnqueueUnasked", "limits::the_heavy_are_sent_away"),
     ("RefuseKeepsBit", "limits::the_last_in_line_is_sent_away"),
     ("TradeUnasked", "limits::a_grant_that_is_too_heavy_is_not_traded"),
+    ("BreakerTimeRelaxed", "breaker::a_time_is_never_of_two_openings"),
+    ("BreakerTryInTwoSteps", "breaker::no_more_tries_than_allowed"),
+    ("BreakerIgnoresEra", "breaker::an_outcome_counts_where_it_was_let_in"),
+    ("BreakerOpenBeforeTime", "breaker::an_open_circuit_has_its_time"),
 ];
 
 #[test]

@@ -9,6 +9,7 @@
 
 #![allow(unsafe_code)]
 
+mod breaker;
 mod cancel;
 mod condition;
 mod conversion;
