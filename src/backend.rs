@@ -137,6 +137,9 @@ macro_rules! family {
         pub type ClosableSemaphore<$($own)?> = crate::ClosableSemaphore<$backend>;
         /// Permits of a [`Semaphore`].
         pub type Permit<'a $(, $own)?> = crate::Permit<'a, $backend>;
+        /// Entries at a rate that follows how many of them succeed.
+        pub type DynamicThrottle<C, $($own,)? R = crate::throttle::Xorshift> =
+            crate::DynamicThrottle<C, $backend, R>;
     };
 }
 pub(crate) use family;

@@ -28,6 +28,7 @@
 //! | `raw/vouch.rs`, `rules/mod.rs` | vouching for a rule, and for the ready-made ones |
 //! | `wait/node.rs`, `wait/line.rs`, `wait/queue.rs` | nodes linked by pointers |
 //! | `wait/inner.rs`, `wait/critical.rs` | the inner lock's contract |
+//! | `wait/locked.rs` | data under an inner lock |
 //! | `releasing/mod.rs` | a guard that is taken away and put back |
 //! | `wait/park.rs` | the waker of a thread's bed |
 //!
@@ -74,6 +75,7 @@ mod semaphore;
 pub mod spin;
 #[cfg(feature = "std")]
 pub mod sync;
+pub mod throttle;
 #[cfg(all(feature = "std", not(all(test, portunus_loom))))]
 mod timed;
 mod wait;
@@ -107,6 +109,7 @@ pub use releasing::{Releasable, Releasing};
 pub use rules::{Fair, ReadPreferring, WritePreferring};
 pub use rwlock::RawRwLock;
 pub use semaphore::{ClosableSemaphore, Permit, Semaphore};
+pub use throttle::DynamicThrottle;
 pub use wait::inner::{RawMutexInner, SpinInner};
 pub use wait::{Forever, InnerLock, Left, Limit, Place, Turn, Wait};
 

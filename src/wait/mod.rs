@@ -6,6 +6,7 @@ pub(crate) mod critical;
 pub(crate) mod inner;
 mod kept;
 pub(crate) mod line;
+pub(crate) mod locked;
 pub(crate) mod node;
 #[cfg(feature = "std")]
 pub(crate) mod park;

@@ -1,0 +1,515 @@
+//! Enter at a limited rate, which follows how many succeed.
+//!
+//! See [`DynamicThrottle`]; what it is told is in [`ThrottleOptions`].
+
+#[cfg(feature = "std")]
+mod blocking;
+mod random;
+mod settings;
+
+pub use random::{RandomSource, Xorshift};
+pub use settings::{ThrottleError, ThrottleOptions, ThrottleSettings};
+
+use core::error::Error;
+use core::fmt;
+use core::mem;
+use core::time::Duration;
+
+use crate::atomic::constructor;
+use crate::backend::Backend;
+use crate::clock::Clock;
+use crate::wait::locked::Locked;
+
+/// Lets callers enter at a limited rate, evenly spaced, and raises or lowers the
+/// rate by how many of them succeed.
+///
+/// Each entrant reserves the next slot and waits for it. What it did counts when
+/// it leaves: after a window of exits the rate is multiplied, up when many
+/// succeeded, down when few did.
+///
+/// ```
+/// use portunus::clock::StdClock;
+/// use portunus::sync::DynamicThrottle;
+/// use portunus::throttle::ThrottleOptions;
+///
+/// let throttle = DynamicThrottle::<StdClock>::new(ThrottleOptions::new(100.0).check()?, StdClock);
+/// for page in 0..3 {
+///     let fetched = throttle.call(|| Ok::<_, std::io::Error>(page));
+///     assert_eq!(fetched.unwrap(), page);
+/// }
+/// assert_eq!((throttle.successes(), throttle.fails()), (3, 0));
+/// # Ok::<(), portunus::throttle::ThrottleError>(())
+/// ```
+///
+/// # Slots
+///
+/// Slots are handed out first come, first served, each at the distance of
+/// `1 / rate` from the one before, longer or shorter by the jitter. The first
+/// entrant, and one that comes later than its slot, enters at once. Idle time is
+/// no credit: it makes room for one entrant, not for many.
+///
+/// # Cancellation and panics
+///
+/// An entrant that gives up gives its slot back if nobody has reserved one
+/// behind it. Awaiting: before the first poll nothing is reserved; while
+/// sleeping, dropping the future gives the slot back; holding [`Entered`],
+/// dropping it without an outcome, in a panic too, counts as a failure.
+///
+/// # Blocking
+///
+/// Waiting for a slot takes any sleep future
+/// ([`enter_with`](Self::enter_with)), any blocking sleep
+/// ([`enter_blocking_with`](Self::enter_blocking_with)) or, with the feature
+/// `std`, the thread's ([`enter`](Self::enter)). Apart from that, the inner lock
+/// of the backend `B` is held for a few steps of arithmetic, never while the
+/// clock, the random source or a sleep runs. With the backend `critical`,
+/// interrupt handlers may use it as well.
+#[doc(alias = "RateLimiter")]
+#[doc(alias = "Throttle")]
+#[doc(alias = "DynamicThrottle.__init__")]
+pub struct DynamicThrottle<C, B: Backend, R = Xorshift> {
+    state: Locked<B, State>,
+    clock: C,
+    random: R,
+}
+
+#[derive(Clone, Copy)]
+struct State {
+    /// What it was told; `init_rate` stays as it was.
+    options: ThrottleOptions,
+    rate: f64,
+    /// `1 / rate`, once it was needed.
+    distance: Option<Duration>,
+    successes: u32,
+    fails: u32,
+    /// The slot that was reserved last.
+    last: Option<Duration>,
+    /// Which one that was; goes back when it is given back.
+    reserved: u64,
+}
+
+/// Rates that differ by no more than this part are the same.
+const DEAD_BAND: f64 = 0.01;
+
+impl<C, B: Backend> DynamicThrottle<C, B> {
+    constructor! {
+        /// A throttle that nobody has entered.
+        #[must_use]
+        pub fn new(settings: ThrottleSettings, clock: C) -> Self {
+            Self::with_random(settings, clock, Xorshift::new())
+        }
+    }
+}
+
+impl<C, B: Backend, R> DynamicThrottle<C, B, R> {
+    constructor! {
+        /// A throttle that nobody has entered, with a random source of your own.
+        #[must_use]
+        pub fn with_random(settings: ThrottleSettings, clock: C, random: R) -> Self {
+            let ThrottleSettings(options) = settings;
+            let state = State {
+                options,
+                rate: options.init_rate,
+                distance: None,
+                successes: 0,
+                fails: 0,
+                last: None,
+                reserved: 0,
+            };
+            Self { state: Locked::new(state), clock, random }
+        }
+    }
+
+    /// Entries each second, now.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.state.with(|state| state.rate)
+    }
+
+    /// Sets the rate, within its bounds, and gives what it is then.
+    ///
+    /// A rate that differs from the present one by a hundredth or less changes
+    /// nothing. Slots that are reserved stay where they are.
+    ///
+    /// # Errors
+    ///
+    /// [`ThrottleError::NotANumber`].
+    pub fn set_rate(&self, rate: f64) -> Result<f64, ThrottleError> {
+        if rate.is_nan() {
+            return Err(ThrottleError::NotANumber);
+        }
+        Ok(self.state.with(|state| {
+            state.set_rate(rate);
+            state.rate
+        }))
+    }
+
+    /// Sets the bounds of the rate, and the rate to the nearest in between.
+    ///
+    /// # Errors
+    ///
+    /// [`ThrottleError::Rates`], unless 0 < `min` <= `max` < infinity.
+    pub fn set_rate_bounds(&self, min: f64, max: f64) -> Result<(), ThrottleError> {
+        if !(min > 0.0 && min <= max && max.is_finite()) {
+            let init_rate = self.rate();
+            return Err(ThrottleError::Rates { init_rate, min_rate: min, max_rate: max });
+        }
+        self.state.with(|state| {
+            state.options.min_rate = min;
+            state.options.max_rate = max;
+            state.keep_bounds();
+        });
+        Ok(())
+    }
+
+    /// Sets everything anew but the rate, which moves to the nearest within the
+    /// new bounds, and the counts. Slots that are reserved stay where they are.
+    pub fn reconfigure(&self, settings: ThrottleSettings) {
+        let ThrottleSettings(options) = settings;
+        self.state.with(|state| {
+            state.options = options;
+            state.keep_bounds();
+        });
+    }
+
+    /// The part by which a distance may be longer or shorter, now.
+    #[must_use]
+    pub fn jitter(&self) -> f64 {
+        self.state.with(|state| state.options.jitter)
+    }
+
+    /// Sets the jitter to the nearest from 0 to 1, and gives it.
+    ///
+    /// # Errors
+    ///
+    /// [`ThrottleError::NotANumber`].
+    pub fn set_jitter(&self, jitter: f64) -> Result<f64, ThrottleError> {
+        if jitter.is_nan() {
+            return Err(ThrottleError::NotANumber);
+        }
+        let jitter = jitter.clamp(0.0, 1.0);
+        self.state.with(|state| state.options.jitter = jitter);
+        Ok(jitter)
+    }
+
+    /// How many of this window's exits succeeded.
+    #[must_use]
+    pub fn successes(&self) -> u32 {
+        self.state.with(|state| state.successes)
+    }
+
+    /// How many of this window's exits failed.
+    #[must_use]
+    pub fn fails(&self) -> u32 {
+        self.state.with(|state| state.fails)
+    }
+
+    /// Begins a new window; the rate and the slots stay as they are.
+    pub fn reset(&self) {
+        self.state.with(|state| {
+            state.successes = 0;
+            state.fails = 0;
+        });
+    }
+
+    fn exit(&self, succeeded: bool) {
+        self.state.with(|state| state.exit(succeeded));
+    }
+}
+
+impl<C: Clock, B: Backend, R> DynamicThrottle<C, B, R> {
+    /// What its clock shows.
+    #[must_use]
+    pub fn ctime(&self) -> Duration {
+        self.clock.now()
+    }
+}
+
+impl<C: Clock, B: Backend, R: RandomSource> DynamicThrottle<C, B, R> {
+    /// Reserves the next slot, to wait for it by other means.
+    pub fn reserve(&self) -> Slot<'_, C, B, R> {
+        match self.reserve_within(Duration::MAX) {
+            Ok(slot) => slot,
+            Err(_) => unreachable!("nothing is longer"),
+        }
+    }
+
+    /// Reserves the next slot unless it is more than `longest` away.
+    ///
+    /// # Errors
+    ///
+    /// [`TooLong`], with how far away it is; nothing is reserved.
+    pub fn reserve_within(&self, longest: Duration) -> Result<Slot<'_, C, B, R>, TooLong> {
+        let unit = self.random.unit();
+        let unit = if unit.is_nan() { 0.0 } else { unit.clamp(-1.0, 1.0) };
+        let now = self.clock.now();
+        self.state.with(|state| {
+            let at = state.next_slot(now, unit);
+            let wait = at.saturating_sub(now);
+            if wait > longest {
+                return Err(TooLong { wait, longest });
+            }
+            let previous = state.last.replace(at);
+            // One each nanosecond would take centuries to wrap it.
+            state.reserved += 1;
+            Ok(Slot { throttle: self, at, previous, number: state.reserved, wait })
+        })
+    }
+
+    /// Enters if no waiting is needed.
+    ///
+    /// # Errors
+    ///
+    /// [`TooLong`], with how long the wait would be.
+    pub fn try_enter(&self) -> Result<Entered<'_, C, B, R>, TooLong> {
+        self.reserve_within(Duration::ZERO).map(Slot::enter)
+    }
+
+    /// Waits for the next slot with a sleep future and enters.
+    ///
+    /// `sleep` is called with the time to wait, unless that is zero.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// use portunus::clock::StdClock;
+    /// use portunus::sync::DynamicThrottle;
+    /// use portunus::throttle::ThrottleOptions;
+    ///
+    /// let settings = ThrottleOptions::new(100.0).check()?;
+    /// let throttle = DynamicThrottle::<StdClock>::new(settings, StdClock);
+    /// let entered = throttle.enter_with(tokio::time::sleep).await;
+    /// entered.success();
+    /// # Ok::<(), portunus::throttle::ThrottleError>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before the first poll, nothing has happened; dropped while it
+    /// sleeps, it gives its slot back if that is the last.
+    #[doc(alias = "DynamicThrottle.__aenter__")]
+    pub async fn enter_with<S: Future>(
+        &self,
+        sleep: impl FnOnce(Duration) -> S,
+    ) -> Entered<'_, C, B, R> {
+        let slot = self.reserve();
+        if !slot.wait.is_zero() {
+            sleep(slot.wait).await;
+        }
+        slot.enter()
+    }
+
+    /// Waits for the next slot with a blocking sleep and enters.
+    ///
+    /// `sleep` is called with the time to wait, unless that is zero.
+    pub fn enter_blocking_with(&self, sleep: impl FnOnce(Duration)) -> Entered<'_, C, B, R> {
+        let slot = self.reserve();
+        if !slot.wait.is_zero() {
+            sleep(slot.wait);
+        }
+        slot.enter()
+    }
+
+    /// Waits for the next slot with a sleep future and awaits `future`, whose
+    /// result counts.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`enter_with`](Self::enter_with); dropped later, `future` is dropped
+    /// and counts as a failure.
+    ///
+    /// # Errors
+    ///
+    /// That of the future.
+    pub async fn call_with<S: Future, T, E>(
+        &self,
+        sleep: impl FnOnce(Duration) -> S,
+        future: impl IntoFuture<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let entered = self.enter_with(sleep).await;
+        let result = future.await;
+        entered.settle(&result);
+        result
+    }
+}
+
+impl State {
+    /// Where the next slot is.
+    fn next_slot(&mut self, now: Duration, unit: f64) -> Duration {
+        let Some(last) = self.last else { return now };
+        let distance = *self.distance.get_or_insert_with(|| seconds(1.0 / self.rate));
+        let left = distance.saturating_sub(now.saturating_sub(last));
+        // Only the own distance is varied, so that order stays.
+        let varied = match unit * self.options.jitter {
+            0.0 => left,
+            part => seconds(left.as_secs_f64() * (1.0 + part)),
+        };
+        last.max(now).saturating_add(varied)
+    }
+
+    fn set_rate(&mut self, rate: f64) {
+        let rate = rate.clamp(self.options.min_rate, self.options.max_rate);
+        if (1.0 - self.rate / rate).abs() > DEAD_BAND {
+            self.rate = rate;
+            self.distance = None;
+        }
+    }
+
+    fn keep_bounds(&mut self) {
+        self.rate = self.rate.clamp(self.options.min_rate, self.options.max_rate);
+        self.distance = None;
+    }
+
+    fn exit(&mut self, succeeded: bool) {
+        // Never full: the window begins anew before.
+        let exits = u64::from(self.successes) + u64::from(self.fails);
+        if exits >= u64::from(self.options.window) {
+            let part = f64::from(self.successes) / exits as f64;
+            if part > self.options.ubound {
+                self.set_rate(self.rate * self.options.ufactor);
+            } else if part < self.options.lbound {
+                self.set_rate(self.rate * self.options.lfactor);
+            }
+            self.successes = 0;
+            self.fails = 0;
+        }
+        if succeeded {
+            self.successes += 1;
+        } else {
+            self.fails += 1;
+        }
+    }
+}
+
+/// A length of time, up to the longest that there is.
+fn seconds(count: f64) -> Duration {
+    Duration::try_from_secs_f64(count).unwrap_or(Duration::MAX)
+}
+
+impl<C, B: Backend, R> fmt::Debug for DynamicThrottle<C, B, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("DynamicThrottle");
+        if let Some(state) = self.state.try_with(|state| *state) {
+            shown
+                .field("rate", &state.rate)
+                .field("successes", &state.successes)
+                .field("fails", &state.fails);
+        }
+        shown.finish_non_exhaustive()
+    }
+}
+
+/// A reserved slot. Dropped, it is given back, if it is the last.
+#[must_use = "a slot that is dropped is given back"]
+pub struct Slot<'a, C, B: Backend, R = Xorshift> {
+    throttle: &'a DynamicThrottle<C, B, R>,
+    at: Duration,
+    previous: Option<Duration>,
+    number: u64,
+    wait: Duration,
+}
+
+impl<'a, C, B: Backend, R> Slot<'a, C, B, R> {
+    /// When it is, on the throttle's clock.
+    #[must_use]
+    pub fn at(&self) -> Duration {
+        self.at
+    }
+
+    /// How far away it was when it was reserved.
+    #[must_use]
+    pub fn wait(&self) -> Duration {
+        self.wait
+    }
+
+    /// Enters; the caller has waited for [`at`](Self::at).
+    pub fn enter(self) -> Entered<'a, C, B, R> {
+        let throttle = self.throttle;
+        mem::forget(self);
+        Entered { throttle }
+    }
+}
+
+impl<C, B: Backend, R> Drop for Slot<'_, C, B, R> {
+    fn drop(&mut self) {
+        self.throttle.state.with(|state| {
+            if state.reserved == self.number {
+                state.reserved -= 1;
+                state.last = self.previous;
+            }
+        });
+    }
+}
+
+impl<C, B: Backend, R> fmt::Debug for Slot<'_, C, B, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot").field("at", &self.at).field("wait", &self.wait).finish()
+    }
+}
+
+/// An entry. Dropped without an outcome, it counts as a failure.
+#[must_use = "an entry that is dropped counts as a failure"]
+#[doc(alias = "DynamicThrottle.__aexit__")]
+pub struct Entered<'a, C, B: Backend, R = Xorshift> {
+    throttle: &'a DynamicThrottle<C, B, R>,
+}
+
+impl<C, B: Backend, R> Entered<'_, C, B, R> {
+    /// What was done succeeded.
+    pub fn success(self) {
+        self.throttle.exit(true);
+        mem::forget(self);
+    }
+
+    /// What was done failed.
+    pub fn failure(self) {
+        drop(self);
+    }
+
+    /// What was done ended with this.
+    pub fn settle<T, E>(self, result: &Result<T, E>) {
+        if result.is_ok() {
+            self.success();
+        }
+    }
+}
+
+impl<C, B: Backend, R> Drop for Entered<'_, C, B, R> {
+    fn drop(&mut self) {
+        self.throttle.exit(false);
+    }
+}
+
+impl<C, B: Backend, R> fmt::Debug for Entered<'_, C, B, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entered").finish_non_exhaustive()
+    }
+}
+
+/// The next slot is too far away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TooLong {
+    wait: Duration,
+    longest: Duration,
+}
+
+impl TooLong {
+    /// How far away it is.
+    #[must_use]
+    pub fn wait(&self) -> Duration {
+        self.wait
+    }
+
+    /// How far away it could have been.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        self.longest
+    }
+}
+
+impl fmt::Display for TooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the next slot is {:?} away, more than {:?}", self.wait, self.longest)
+    }
+}
+
+impl Error for TooLong {}
