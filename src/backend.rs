@@ -137,6 +137,10 @@ macro_rules! family {
         pub type ClosableSemaphore<$($own)?> = crate::ClosableSemaphore<$backend>;
         /// Permits of a [`Semaphore`].
         pub type Permit<'a $(, $own)?> = crate::Permit<'a, $backend>;
+        crate::family::meeting_family!($backend $(, $own)?);
+        /// Lets parties through when all have come, without a heap.
+        pub type FixedBarrier<T, const N: usize $(, $own)?> =
+            crate::StatefulBarrier<T, $backend, crate::barrier::Fixed<N>>;
         /// Entries at a rate that follows how many of them succeed.
         pub type DynamicThrottle<C, $($own,)? R = crate::throttle::Xorshift> =
             crate::DynamicThrottle<C, $backend, R>;

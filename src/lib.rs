@@ -48,6 +48,7 @@ extern crate std;
 
 mod atomic;
 mod backend;
+pub mod barrier;
 pub mod circuit_breaker;
 pub mod clock;
 mod condvar;
@@ -56,6 +57,7 @@ mod counter;
 pub mod critical;
 pub mod door;
 mod error;
+mod family;
 mod fifo_lock;
 #[cfg(all(feature = "async", not(all(test, portunus_loom))))]
 pub mod future;
@@ -81,6 +83,9 @@ mod timed;
 mod wait;
 
 pub use backend::Backend;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub use barrier::CyclicBarrier;
+pub use barrier::StatefulBarrier;
 pub use circuit_breaker::CircuitBreaker;
 pub use clock::Clock;
 pub use condvar::{

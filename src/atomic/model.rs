@@ -155,11 +155,15 @@ pub(crate) enum Fault {
     BreakerIgnoresEra,
     /// A circuit is open before its time is written.
     BreakerOpenBeforeTime,
+    /// A barrier trips and tells nobody.
+    BarrierTripsSilently,
+    /// A party that leaves a barrier stays counted.
+    BarrierKeepsTheLeft,
 }
 
 impl Fault {
     /// How many there are.
-    pub(crate) const COUNT: usize = Self::BreakerOpenBeforeTime as usize + 1;
+    pub(crate) const COUNT: usize = Self::BarrierKeepsTheLeft as usize + 1;
 
     pub(crate) fn on(self) -> bool {
         static NAME: std::sync::OnceLock<Option<std::string::String>> = std::sync::OnceLock::new();

@@ -9,6 +9,7 @@
 
 #![allow(unsafe_code)]
 
+mod barrier;
 mod breaker;
 mod cancel;
 mod condition;

@@ -1,0 +1,36 @@
+//! Waiting at a cyclic barrier until a time.
+
+use core::time::Duration;
+use std::time::Instant;
+
+use super::{BarrierError, CyclicBarrier, Gathered};
+use crate::backend::Backend;
+use crate::wait::until::Until;
+
+impl<T, B: Backend> CyclicBarrier<T, B> {
+    /// As [`wait`](Self::wait), for no longer than `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`BarrierError::TimedOut`]: the barrier is broken for all.
+    pub fn wait_for(
+        &self,
+        state: impl Into<Option<T>>,
+        timeout: Duration,
+    ) -> Result<Gathered<T>, BarrierError> {
+        self.wait_limited(state.into(), &Until::after(timeout))
+    }
+
+    /// As [`wait`](Self::wait), until `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_for`](Self::wait_for).
+    pub fn wait_until(
+        &self,
+        state: impl Into<Option<T>>,
+        deadline: Instant,
+    ) -> Result<Gathered<T>, BarrierError> {
+        self.wait_limited(state.into(), &Until::at(deadline))
+    }
+}

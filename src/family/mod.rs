@@ -1,0 +1,11 @@
+//! The names that each backend exports only with certain features: empty where
+//! these are off.
+
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr", not(all(test, portunus_loom))))]
+#[path = "meeting.rs"]
+mod meeting;
+#[cfg(not(all(feature = "alloc", target_has_atomic = "ptr", not(all(test, portunus_loom)))))]
+#[path = "no_meeting.rs"]
+mod meeting;
+
+pub(crate) use meeting::meeting_family;
