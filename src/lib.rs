@@ -20,6 +20,8 @@
 //! | `guarded/mod.rs`, `guarded/guards.rs`, `guarded/mapped.rs` | data that several reach |
 //! | `misuse.rs` | an instruction that traps |
 //! | `mutex.rs`, `rwlock.rs`, `timed.rs` | `lock_api`'s raw traits |
+//! | `observe/mutex.rs`, `observe/rwlock.rs`, `observe/timed.rs`, `observe/awaited.rs` | `lock_api`'s raw traits, over those of the plain locks |
+//! | `observe/inner.rs` | the inner lock's contract, handed on |
 //! | `owned.rs` | a guard that keeps its mutex alive |
 //! | `raw/engine.rs`, `wait/batch.rs` | arrays that are not cleared first |
 //! | `raw/lock/mod.rs`, `raw/lock/section.rs` | the line, limbo and nodes under the inner lock |
@@ -66,6 +68,8 @@ mod hold;
 mod misuse;
 mod mutex;
 mod name;
+#[cfg(all(feature = "observe", not(all(test, portunus_loom))))]
+pub mod observe;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod owned;
 mod panic;

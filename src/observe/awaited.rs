@@ -1,0 +1,172 @@
+//! Awaiting observed mutexes and readers-writer locks.
+
+#![allow(unsafe_code)]
+
+use core::fmt;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use core::time::Duration;
+
+use lock_api::{RawMutex as _, RawRwLock as _};
+
+use super::mutex::RawMutex;
+use super::probe::{Probe, Stamped};
+use super::rwlock::RawRwLock;
+use crate::atomic::{AtomicUsize, Ordering};
+use crate::backend::Backend;
+use crate::mutex::Lined;
+use crate::raw::traits::{RawMutexAsync, RawRwLockAsync, RawWaiter};
+use crate::raw::waiter::Waiter;
+use crate::rules::{Preference, SharedMode, Sole};
+use crate::rwlock;
+
+/// A place in the line of an observed lock, which knows since when it waits.
+#[derive(Debug)]
+pub struct WatchedWaiter<W> {
+    waiter: W,
+    /// The clock's nanoseconds when it began to wait, in two halves, for chips
+    /// that have no wider atomics; and whether it has.
+    since: [AtomicUsize; 2],
+    waits: AtomicUsize,
+}
+
+impl<W: Default> Default for WatchedWaiter<W> {
+    fn default() -> Self {
+        Self {
+            waiter: W::default(),
+            since: [AtomicUsize::new(0), AtomicUsize::new(0)],
+            waits: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl<W: RawWaiter> RawWaiter for WatchedWaiter<W> {
+    fn is_done(&self) -> bool {
+        self.waiter.is_done()
+    }
+}
+
+impl<W: RawWaiter> WatchedWaiter<W> {
+    fn waiter(self: Pin<&Self>) -> Pin<&W> {
+        // SAFETY: a field that is never moved out.
+        unsafe { self.map_unchecked(|this| &this.waiter) }
+    }
+
+    // Ordering of all three: Relaxed, only its owner uses them, by one call at
+    // a time.
+
+    fn since(&self) -> Option<Duration> {
+        let [seconds, nanos] = &self.since;
+        let seconds = seconds.load(Ordering::Relaxed) as u64;
+        let nanos = nanos.load(Ordering::Relaxed) as u32;
+        (self.waits.load(Ordering::Relaxed) != 0).then(|| Duration::new(seconds, nanos))
+    }
+
+    fn begin(&self, now: Duration) {
+        self.since[0].store(now.as_secs() as usize, Ordering::Relaxed);
+        self.since[1].store(now.subsec_nanos() as usize, Ordering::Relaxed);
+        self.waits.store(1, Ordering::Relaxed);
+    }
+
+    fn end(&self) -> Option<Duration> {
+        let since = self.since();
+        self.waits.store(0, Ordering::Relaxed);
+        since
+    }
+
+    /// Notes what a poll has found; lets go by `undo` should the hook panic.
+    fn polled(
+        &self,
+        probe: &Probe,
+        mode: &dyn fmt::Debug,
+        polled: Poll<Lined>,
+        undo: impl FnMut(Lined),
+    ) -> Poll<Stamped<Lined>> {
+        let Poll::Ready(lined) = polled else {
+            // Polled once more after it was ready, it waits for nothing.
+            if self.since().is_none() && !self.waiter.is_done() {
+                self.begin(probe.now());
+            }
+            return Poll::Pending;
+        };
+        Poll::Ready(match self.end() {
+            None => Stamped { guard: lined, since: probe.entered() },
+            Some(start) => probe.served(start, mode, lined, undo),
+        })
+    }
+
+    /// The request is taken back.
+    fn cancelled(&self, probe: &Probe, mode: &dyn fmt::Debug) {
+        if let Some(start) = self.end() {
+            probe.gave_up(start, mode);
+        }
+    }
+}
+
+// SAFETY: as the plain lock's, which does all of it.
+unsafe impl<B: Backend> RawMutexAsync for RawMutex<B> {
+    type Waiter = WatchedWaiter<Waiter<0>>;
+
+    unsafe fn poll_lock(
+        &self,
+        waiter: Pin<&Self::Waiter>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Stamped<Lined>> {
+        // SAFETY: by this function's contract.
+        let polled = unsafe { self.raw().poll_lock(waiter.waiter(), cx) };
+        // SAFETY: the state that the poll gave.
+        let undo = |lined| unsafe { self.raw().unlock(lined) };
+        waiter.polled(self.probe(), &Sole::Exclusive, polled, undo)
+    }
+
+    unsafe fn cancel_lock(&self, waiter: Pin<&Self::Waiter>) {
+        // SAFETY: by this function's contract.
+        unsafe { self.raw().cancel_lock(waiter.waiter()) };
+        waiter.cancelled(self.probe(), &Sole::Exclusive);
+    }
+}
+
+// SAFETY: as the plain lock's, which does all of it.
+unsafe impl<P: Preference, B: Backend> RawRwLockAsync for RawRwLock<P, B> {
+    type SharedWaiter =
+        WatchedWaiter<<rwlock::RawRwLock<P, super::Observed<B>> as RawRwLockAsync>::SharedWaiter>;
+    type ExclusiveWaiter = WatchedWaiter<
+        <rwlock::RawRwLock<P, super::Observed<B>> as RawRwLockAsync>::ExclusiveWaiter,
+    >;
+
+    unsafe fn poll_lock_shared(
+        &self,
+        waiter: Pin<&Self::SharedWaiter>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Stamped<Lined>> {
+        // SAFETY: by this function's contract.
+        let polled = unsafe { self.raw().poll_lock_shared(waiter.waiter(), cx) };
+        // SAFETY: the state that the poll gave.
+        let undo = |lined| unsafe { self.raw().unlock_shared(lined) };
+        waiter.polled(self.probe(), &SharedMode::Read, polled, undo)
+    }
+
+    unsafe fn cancel_lock_shared(&self, waiter: Pin<&Self::SharedWaiter>) {
+        // SAFETY: by this function's contract.
+        unsafe { self.raw().cancel_lock_shared(waiter.waiter()) };
+        waiter.cancelled(self.probe(), &SharedMode::Read);
+    }
+
+    unsafe fn poll_lock_exclusive(
+        &self,
+        waiter: Pin<&Self::ExclusiveWaiter>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Stamped<Lined>> {
+        // SAFETY: by this function's contract.
+        let polled = unsafe { self.raw().poll_lock_exclusive(waiter.waiter(), cx) };
+        // SAFETY: the state that the poll gave.
+        let undo = |lined| unsafe { self.raw().unlock_exclusive(lined) };
+        waiter.polled(self.probe(), &SharedMode::Write, polled, undo)
+    }
+
+    unsafe fn cancel_lock_exclusive(&self, waiter: Pin<&Self::ExclusiveWaiter>) {
+        // SAFETY: by this function's contract.
+        unsafe { self.raw().cancel_lock_exclusive(waiter.waiter()) };
+        waiter.cancelled(self.probe(), &SharedMode::Write);
+    }
+}

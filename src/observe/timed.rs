@@ -1,0 +1,76 @@
+//! Waiting no longer than a time, observed.
+
+#![allow(unsafe_code)]
+
+use core::time::Duration;
+use std::time::Instant;
+
+use super::fifo_lock::{FifoLock, Hold};
+use super::mutex::RawMutex;
+use super::probe::Stamped;
+use super::rwlock::RawRwLock;
+use super::semaphore::{Permit, Semaphore};
+use crate::backend::Backend;
+use crate::mutex::Lined;
+use crate::raw::mode::Rules;
+use crate::rules::Preference;
+
+// SAFETY: as the plain lock's; a wait whose time is over holds nothing.
+unsafe impl<B: Backend> lock_api::RawMutexTimed for RawMutex<B> {
+    type Duration = Duration;
+    type Instant = Instant;
+
+    fn try_lock_for(&self, timeout: Duration) -> Option<Stamped<Lined>> {
+        self.enter(|| self.raw().try_lock_for(timeout))
+    }
+
+    fn try_lock_until(&self, deadline: Instant) -> Option<Stamped<Lined>> {
+        self.enter(|| self.raw().try_lock_until(deadline))
+    }
+}
+
+// SAFETY: as the plain lock's; a wait whose time is over holds nothing.
+unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockTimed for RawRwLock<P, B> {
+    type Duration = Duration;
+    type Instant = Instant;
+
+    fn try_lock_shared_for(&self, timeout: Duration) -> Option<Stamped<Lined>> {
+        self.read(|| self.raw().try_lock_shared_for(timeout))
+    }
+
+    fn try_lock_shared_until(&self, deadline: Instant) -> Option<Stamped<Lined>> {
+        self.read(|| self.raw().try_lock_shared_until(deadline))
+    }
+
+    fn try_lock_exclusive_for(&self, timeout: Duration) -> Option<Stamped<Lined>> {
+        self.write(|| self.raw().try_lock_exclusive_for(timeout))
+    }
+
+    fn try_lock_exclusive_until(&self, deadline: Instant) -> Option<Stamped<Lined>> {
+        self.write(|| self.raw().try_lock_exclusive_until(deadline))
+    }
+}
+
+impl<R: Rules, B: Backend> FifoLock<R, B> {
+    /// As [`crate::FifoLock::acquire_for`].
+    pub fn acquire_for(&self, mode: R::Mode, timeout: Duration) -> Option<Hold<'_, R, B>> {
+        self.enter(mode, || self.lock().acquire_for(mode, timeout))
+    }
+
+    /// As [`crate::FifoLock::acquire_until`].
+    pub fn acquire_until(&self, mode: R::Mode, deadline: Instant) -> Option<Hold<'_, R, B>> {
+        self.enter(mode, || self.lock().acquire_until(mode, deadline))
+    }
+}
+
+impl<B: Backend> Semaphore<B> {
+    /// As [`crate::Semaphore::acquire_for`].
+    pub fn acquire_for(&self, timeout: Duration) -> Option<Permit<'_, B>> {
+        self.enter(|| self.semaphore().acquire_for(timeout))
+    }
+
+    /// As [`crate::Semaphore::acquire_until`].
+    pub fn acquire_until(&self, deadline: Instant) -> Option<Permit<'_, B>> {
+        self.enter(|| self.semaphore().acquire_until(deadline))
+    }
+}

@@ -1,0 +1,416 @@
+//! Observed locks: what they count, and when they tell.
+
+#![cfg(all(feature = "std", feature = "async", feature = "observe"))]
+#![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
+#![allow(unsafe_code)]
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex as StdMutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use portunus::clock::ManualClock;
+use portunus::observe::sync::{FifoLock, Mutex, RawMutex, RawRwLock, RwLock, Semaphore};
+use portunus::observe::{Probe, Report, Reports, Slow, What};
+use portunus::prelude::*;
+use portunus::rules::{Access, ReadWrite};
+
+const fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+fn leak<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+/// What a hook was told.
+type Told = (Option<&'static str>, What, String, Duration, Duration);
+
+/// A clock that the test moves, and a hook that keeps what it is told.
+struct Desk {
+    clock: &'static ManualClock,
+    told: &'static StdMutex<Vec<Told>>,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { clock: leak(ManualClock::new()), told: leak(StdMutex::default()) }
+    }
+
+    /// A probe that tells of waits of 10 ms and holds of 5 ms.
+    fn probe(&self, name: &'static str) -> Probe {
+        let told = self.told;
+        let hook = move |slow: &Slow<'_>| {
+            let mode = format!("{:?}", slow.mode);
+            let told_now = (slow.name, slow.what, mode, slow.time, slow.limit);
+            told.lock().expect("no panic").push(told_now);
+        };
+        Probe::new()
+            .named(name)
+            .clocked(self.clock)
+            .waits_longer_than(ms(10))
+            .holds_longer_than(ms(5))
+            .tells(leak(hook))
+    }
+
+    fn mutex(&self, name: &'static str) -> Mutex<u32> {
+        Mutex::from_raw(RawMutex::observed(self.probe(name)), 0)
+    }
+
+    fn told(&self) -> Vec<Told> {
+        std::mem::take(&mut self.told.lock().expect("no panic"))
+    }
+}
+
+fn report(mutex: &Mutex<u32>) -> Report {
+    mutex.report()
+}
+
+fn waiting(mutex: &Mutex<u32>) -> usize {
+    // SAFETY: no guard's lock is let go.
+    unsafe { mutex.raw() }.waiting()
+}
+
+#[track_caller]
+fn until(what: &str, done: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < Duration::from_secs(30), "not within half a minute: {what}");
+        thread::yield_now();
+    }
+}
+
+/// Runs a test that blocks, for half a minute at most: what still blocks then
+/// is left behind.
+#[track_caller]
+fn within_half_a_minute(test: fn()) {
+    let (done, ended) = channel::<()>();
+    let body = thread::spawn(move || {
+        // Dropped however the test ends.
+        let _done = done;
+        test();
+    });
+    let waited = ended.recv_timeout(Duration::from_secs(30));
+    assert_ne!(waited, Err(RecvTimeoutError::Timeout), "it still blocks after half a minute");
+    if let Err(panic) = body.join() {
+        resume_unwind(panic);
+    }
+}
+
+struct Nothing;
+
+impl Wake for Nothing {
+    fn wake(self: Arc<Self>) {}
+}
+
+/// A task of its own.
+fn task() -> Waker {
+    Waker::from(Arc::new(Nothing))
+}
+
+fn poll<F: Future>(future: &mut Pin<Box<F>>, waker: &Waker) -> Poll<F::Output> {
+    future.as_mut().poll(&mut Context::from_waker(waker))
+}
+
+#[track_caller]
+fn ready<T>(poll: Poll<T>) -> T {
+    match poll {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("it still waits"),
+    }
+}
+
+/// Not a moment before its limit, and from there on each time.
+#[test]
+fn the_hook_is_told_of_long_holds_when_they_are() {
+    let desk = Desk::new();
+    let mutex = desk.mutex("ledger");
+    let guard = mutex.lock();
+    desk.clock.advance(ms(5) - Duration::from_nanos(1));
+    drop(guard);
+    assert_eq!(desk.told(), []);
+    let guard = mutex.try_lock().expect("it is free");
+    desk.clock.advance(ms(5));
+    assert_eq!(desk.told(), [], "it is still held");
+    drop(guard);
+    let sole = || "Exclusive".to_owned();
+    assert_eq!(desk.told(), [(Some("ledger"), What::Held, sole(), ms(5), ms(5))]);
+    let report = report(&mutex);
+    assert_eq!((report.acquisitions, report.waits, report.given_up), (2, 0, 0));
+    assert_eq!(report.longest_hold, ms(5));
+    assert_eq!(mutex.probe().name(), Some("ledger"));
+    assert_eq!(report.total_hold, ms(10) - Duration::from_nanos(1));
+    assert_eq!((report.longest_wait, report.total_wait), (Duration::ZERO, Duration::ZERO));
+}
+
+/// A blocked thread's wait, as the clock measures it.
+#[test]
+fn waits_of_threads_are_measured() {
+    within_half_a_minute(|| {
+        let desk = Desk::new();
+        let mutex = desk.mutex("ledger");
+        for (time, told) in [(ms(9), false), (ms(10), true)] {
+            let guard = mutex.lock();
+            thread::scope(|scope| {
+                let waiter = scope.spawn(|| *mutex.lock() += 1);
+                until("it waits", || waiting(&mutex) == 1);
+                desk.clock.advance(time);
+                drop(guard);
+                waiter.join().expect("no panic");
+            });
+            let waited = desk.told().into_iter().filter(|told| told.1 == What::Waited);
+            let waited: Vec<_> =
+                waited.map(|(name, _, _, time, limit)| (name, time, limit)).collect();
+            let expected = if told { vec![(Some("ledger"), time, ms(10))] } else { vec![] };
+            assert_eq!(waited, expected);
+        }
+        let report = report(&mutex);
+        assert_eq!((report.acquisitions, report.waits, report.given_up), (4, 2, 0));
+        assert_eq!((report.longest_wait, report.total_wait), (ms(10), ms(19)));
+        assert_eq!(*mutex.lock(), 2);
+    });
+}
+
+/// A future waits from its first poll to the one that brings the guard, or to
+/// its end.
+#[test]
+fn waits_of_futures_are_measured() {
+    let desk = Desk::new();
+    let mutex = desk.mutex("ledger");
+    let guard = mutex.lock();
+    let mut served = Box::pin(mutex.lock_async());
+    let mut dropped = Box::pin(mutex.lock_async());
+    let unpolled = Box::pin(mutex.lock_async());
+    desk.clock.advance(ms(50));
+    assert!(poll(&mut served, &task()).is_pending());
+    assert!(poll(&mut dropped, &task()).is_pending());
+    desk.clock.advance(ms(3));
+    assert!(poll(&mut served, &task()).is_pending());
+    desk.clock.advance(ms(4));
+    drop((dropped, unpolled));
+    drop(guard);
+    desk.clock.advance(ms(4));
+    drop(ready(poll(&mut served, &task())));
+    let told = desk.told();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!((told[0].1, told[0].3), (What::Held, ms(57)));
+    assert_eq!((told[1].1, told[1].3), (What::Waited, ms(11)));
+    let report = report(&mutex);
+    assert_eq!((report.acquisitions, report.waits, report.given_up), (2, 1, 1));
+    assert_eq!((report.longest_wait, report.total_wait), (ms(11), ms(18)));
+    // Without a wait, too.
+    drop(ready(poll(&mut Box::pin(mutex.lock_async()), &task())));
+    drop(served);
+}
+
+/// Futures of one task trade a grant, or one gives its own back.
+#[test]
+fn trades_are_counted() {
+    let desk = Desk::new();
+    let mutex = desk.mutex("ledger");
+    let guard = mutex.lock();
+    let (mut first, mut second, waker) =
+        (Box::pin(mutex.lock_async()), Box::pin(mutex.lock_async()), task());
+    assert!(poll(&mut first, &waker).is_pending());
+    assert!(poll(&mut second, &waker).is_pending());
+    drop(guard);
+    assert_eq!(report(&mutex).traded, 0);
+    drop(ready(poll(&mut second, &waker)));
+    assert_eq!((report(&mutex).traded, report(&mutex).given_back), (1, 0));
+    drop(ready(poll(&mut first, &waker)));
+
+    let lock: RwLock<()> = RwLock::from_raw(RawRwLock::observed(desk.probe("shelf")), ());
+    let guard = lock.write();
+    let (mut read, mut other) = (Box::pin(lock.read_async()), Box::pin(lock.read_async()));
+    let mut write = Box::pin(lock.write_async());
+    assert!(poll(&mut read, &waker).is_pending());
+    assert!(poll(&mut other, &task()).is_pending());
+    drop(guard);
+    let other = ready(poll(&mut other, &task()));
+    assert!(poll(&mut write, &waker).is_pending());
+    let report = lock.report();
+    assert_eq!((report.traded, report.given_back), (0, 1));
+    drop(other);
+    drop(ready(poll(&mut write, &waker)));
+    drop(ready(poll(&mut read, &waker)));
+}
+
+/// Each mode is told by its name, of each kind of lock.
+#[test]
+fn modes_are_named() {
+    within_half_a_minute(|| {
+        let desk = Desk::new();
+        let long = |held: &dyn Fn()| {
+            held();
+            desk.told()
+                .into_iter()
+                .map(|told| (told.0.expect("a name"), told.2))
+                .collect::<Vec<_>>()
+        };
+        let named = |name: &'static str, mode: &str| vec![(name, mode.to_owned())];
+
+        let shelf: RwLock<()> = RwLock::from_raw(RawRwLock::observed(desk.probe("shelf")), ());
+        let told = long(&|| {
+            let _guard = shelf.read();
+            desk.clock.advance(ms(5));
+        });
+        assert_eq!(told, named("shelf", "Read"));
+        let told = long(&|| {
+            let _guard = shelf.try_write().expect("it is free");
+            desk.clock.advance(ms(5));
+        });
+        assert_eq!(told, named("shelf", "Write"));
+
+        let table = FifoLock::observed(ReadWrite, desk.probe("table"));
+        let told = long(&|| {
+            let mut hold = table.acquire(Access::Write);
+            assert!(hold.try_convert(Access::Read));
+            assert_eq!((hold.mode(), table.holders(Access::Read)), (Access::Read, 1));
+            desk.clock.advance(ms(5));
+        });
+        assert_eq!(told, named("table", "Read"));
+        assert!(!table.is_locked());
+
+        let slots = Semaphore::observed(3, desk.probe("slots"));
+        let told = long(&|| {
+            let permit = slots.acquire_many(2).expect("there are three");
+            assert_eq!((permit.count(), slots.available_permits()), (2, 1));
+            desk.clock.advance(ms(5));
+        });
+        assert_eq!(told, named("slots", "Permit"));
+        assert_eq!(slots.available_permits(), 3);
+    });
+}
+
+/// Whoever gives up has waited too.
+#[test]
+fn who_gives_up_is_counted() {
+    within_half_a_minute(|| {
+        let desk = Desk::new();
+        let table = FifoLock::observed(ReadWrite, desk.probe("table"));
+        let hold = table.acquire(Access::Write);
+        assert!(table.try_acquire(Access::Read).is_none());
+        assert_eq!(table.report().given_up, 0, "it did not wait");
+        assert!(table.acquire_for(Access::Read, ms(1)).is_none());
+        let mut future = Box::pin(table.acquire_async(Access::Read));
+        assert!(poll(&mut future, &task()).is_pending());
+        desk.clock.advance(ms(20));
+        drop(future);
+        let told = desk.told();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!((told[0].1, told[0].2.as_str(), told[0].3), (What::Waited, "Read", ms(20)));
+        let report = table.report();
+        assert_eq!((report.acquisitions, report.waits, report.given_up), (1, 0, 2));
+        assert_eq!((report.longest_wait, table.waiting()), (ms(20), 0));
+        drop(hold);
+
+        let slots = Semaphore::observed(1, desk.probe("slots"));
+        let permit = slots.acquire();
+        let mut future = Box::pin(slots.acquire_async());
+        assert!(poll(&mut future, &task()).is_pending());
+        assert!(slots.acquire_for(ms(1)).is_none());
+        assert!(slots.acquire_many(2).is_err());
+        drop(permit);
+        let permit = ready(poll(&mut future, &task()));
+        drop(future);
+        drop(permit);
+        let report = slots.report();
+        assert_eq!((report.acquisitions, report.waits, report.given_up), (2, 1, 1));
+    });
+}
+
+/// A hook that panics after a wait does not keep the lock.
+#[test]
+fn a_hook_panics() {
+    within_half_a_minute(|| {
+        fn hook(slow: &Slow<'_>) {
+            if slow.what == What::Waited {
+                panic!("{slow}");
+            }
+        }
+        let probe = || Probe::new().named("ledger").waits_longer_than(Duration::ZERO).tells(&hook);
+
+        let mutex: Mutex<u32> = Mutex::from_raw(RawMutex::observed(probe()), 0);
+        let guard = mutex.lock();
+        let mut future = Box::pin(mutex.lock_async());
+        assert!(poll(&mut future, &task()).is_pending());
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| drop(mutex.lock()));
+            until("both wait", || waiting(&mutex) == 2);
+            drop(guard);
+            assert!(catch_unwind(AssertUnwindSafe(|| poll(&mut future, &task()))).is_err());
+            let panic = waiter.join().expect_err("the hook panics");
+            let text = panic.downcast_ref::<String>().expect("a text");
+            assert!(text.starts_with("ledger was waited for as Exclusive for "), "{text}");
+        });
+        drop(future);
+        assert!(mutex.try_lock().is_some());
+
+        let table = FifoLock::observed(ReadWrite, probe());
+        let hold = table.acquire(Access::Write);
+        let mut future = Box::pin(table.acquire_async(Access::Write));
+        assert!(poll(&mut future, &task()).is_pending());
+        drop(hold);
+        assert!(catch_unwind(AssertUnwindSafe(|| poll(&mut future, &task()))).is_err());
+        drop(future);
+        assert!(!table.is_locked());
+    });
+}
+
+#[test]
+fn a_report_says_it_in_words() {
+    let desk = Desk::new();
+    let mutex = desk.mutex("ledger");
+    let guard = mutex.lock();
+    desk.clock.advance(ms(7));
+    drop(guard);
+    let text = report(&mutex).to_string();
+    assert!(text.starts_with("ledger: 1 acquisitions, 0 after waiting"), "{text}");
+    assert!(text.contains("held 7ms in all, 7ms at most"), "{text}");
+    let text = format!("{mutex:?} {:?}", FifoLock::new(ReadWrite));
+    assert!(text.contains("FifoLock"), "{text}");
+    // Without a probe of its own: no name, the system's clock.
+    let plain: Mutex<u32> = Mutex::new(1);
+    assert_eq!(*plain.lock(), 1);
+    let report = report(&plain);
+    assert_eq!((report.name, report.acquisitions), (None, 1));
+    assert!(report.to_string().starts_with("a lock: "));
+}
+
+/// As their plain kin.
+#[test]
+fn they_may_be_shared_and_sent() {
+    fn both<T: Send + Sync>() {}
+    both::<RawMutex>();
+    both::<RawRwLock>();
+    both::<Mutex<u32>>();
+    both::<FifoLock<ReadWrite>>();
+    both::<Semaphore>();
+    both::<Probe>();
+    both::<portunus::observe::sync::Hold<'static, ReadWrite>>();
+    both::<portunus::observe::sync::Permit<'static>>();
+    both::<portunus::observe::sync::MutexGuard<'static, u32>>();
+    both::<portunus::observe::AcquireHold<'static, ReadWrite, portunus::sync::Threads>>();
+    both::<portunus::observe::AcquirePermit<'static, portunus::sync::Threads>>();
+    both::<portunus::future::Lock<'static, RawMutex, u32>>();
+}
+
+/// What is not observed knows nothing of it.
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn plain_locks_stay_small() {
+    use portunus::sync;
+    assert_eq!(size_of::<sync::RawMutex>(), 24);
+    assert_eq!(size_of::<sync::MutexGuard<'static, u32>>(), 16);
+    assert_eq!(size_of::<sync::FifoLock<ReadWrite>>(), 24);
+    assert_eq!(size_of::<sync::Hold<'static, ReadWrite>>(), 16);
+    assert_eq!(size_of::<sync::Semaphore>(), 32);
+    assert_eq!(size_of::<sync::Permit<'static>>(), 16);
+    assert_eq!(size_of::<portunus::future::Lock<'static, sync::RawMutex, u32>>(), 48);
+    // The others are not.
+    assert!(size_of::<RawMutex>() > 24);
+}
