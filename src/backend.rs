@@ -138,6 +138,7 @@ macro_rules! family {
         /// Permits of a [`Semaphore`].
         pub type Permit<'a $(, $own)?> = crate::Permit<'a, $backend>;
         crate::family::meeting_family!($backend $(, $own)?);
+        crate::family::registry_family!($backend $(, $own)?);
         /// Lets parties through when all have come, without a heap.
         pub type FixedBarrier<T, const N: usize $(, $own)?> =
             crate::StatefulBarrier<T, $backend, crate::barrier::Fixed<N>>;

@@ -74,6 +74,8 @@ pub mod observe;
 mod owned;
 mod panic;
 pub mod raw;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr", not(all(test, portunus_loom))))]
+pub mod registry;
 mod releasing;
 pub mod rules;
 mod rwlock;
@@ -114,6 +116,8 @@ pub use owned::{OwnedHold, OwnedMutexGuard, OwnedPermit};
 pub use panic::Panic;
 pub use raw::mode::{Held, MAX_MODES, Mode, PerMode, Rules, UNLIMITED};
 pub use raw::vouch::Vouched;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr", not(all(test, portunus_loom))))]
+pub use registry::Registry;
 pub use releasing::{Releasable, Releasing};
 pub use rules::{Fair, ReadPreferring, WritePreferring};
 pub use rwlock::RawRwLock;

@@ -2,6 +2,15 @@
 //! these are off.
 
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr", not(all(test, portunus_loom))))]
+#[path = "registry.rs"]
+mod registry;
+#[cfg(not(all(feature = "alloc", target_has_atomic = "ptr", not(all(test, portunus_loom)))))]
+#[path = "no_registry.rs"]
+mod registry;
+
+pub(crate) use registry::registry_family;
+
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr", not(all(test, portunus_loom))))]
 #[path = "meeting.rs"]
 mod meeting;
 #[cfg(not(all(feature = "alloc", target_has_atomic = "ptr", not(all(test, portunus_loom)))))]
