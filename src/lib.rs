@@ -77,6 +77,7 @@ pub mod raw;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr", not(all(test, portunus_loom))))]
 pub mod registry;
 mod releasing;
+mod resource_guard;
 pub mod rules;
 mod rwlock;
 mod semaphore;
@@ -86,6 +87,8 @@ pub mod sync;
 pub mod throttle;
 #[cfg(all(feature = "std", not(all(test, portunus_loom))))]
 mod timed;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr", not(all(test, portunus_loom))))]
+mod unique_guard;
 mod wait;
 
 pub use backend::Backend;
@@ -119,10 +122,13 @@ pub use raw::vouch::Vouched;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr", not(all(test, portunus_loom))))]
 pub use registry::Registry;
 pub use releasing::{Releasable, Releasing};
+pub use resource_guard::{Busy, ResourceBusy, ResourceGuard, Unnamed};
 pub use rules::{Fair, ReadPreferring, WritePreferring};
 pub use rwlock::RawRwLock;
 pub use semaphore::{ClosableSemaphore, Permit, Semaphore};
 pub use throttle::DynamicThrottle;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr", not(all(test, portunus_loom))))]
+pub use unique_guard::{ByAddress, UniqueResourceGuard, UniqueResourceGuards};
 pub use wait::inner::{RawMutexInner, SpinInner};
 pub use wait::{Forever, InnerLock, Left, Limit, Place, Turn, Wait};
 

@@ -7,6 +7,8 @@ macro_rules! meeting_family {
             crate::StatefulBarrier<T, $backend, crate::barrier::Heap>;
         /// Lets parties through each time that all have come.
         pub type CyclicBarrier<T $(, $own)?> = crate::CyclicBarrier<T, $backend>;
+        /// One guard for each object.
+        pub type UniqueResourceGuards<K $(, $own)?> = crate::UniqueResourceGuards<K, $backend>;
     };
 }
 pub(crate) use meeting_family;
