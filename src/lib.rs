@@ -65,6 +65,13 @@ mod fifo_lock;
 pub mod future;
 pub mod guarded;
 mod hold;
+#[cfg(all(
+    feature = "alloc",
+    feature = "async",
+    target_has_atomic = "ptr",
+    not(all(test, portunus_loom))
+))]
+pub mod make_async;
 mod misuse;
 mod mutex;
 mod name;
@@ -81,6 +88,8 @@ mod resource_guard;
 pub mod rules;
 mod rwlock;
 mod semaphore;
+#[cfg(all(feature = "signal", unix, not(all(test, portunus_loom))))]
+pub mod signal;
 pub mod spin;
 #[cfg(feature = "std")]
 pub mod sync;
@@ -112,6 +121,13 @@ pub use error::{AcquireError, Closed, ConvertError, TooMany, TooManyPermits};
 pub use fifo_lock::FifoLock;
 pub use guarded::{Guarded, NotExclusive, UpgradeError};
 pub use hold::Hold;
+#[cfg(all(
+    feature = "alloc",
+    feature = "async",
+    target_has_atomic = "ptr",
+    not(all(test, portunus_loom))
+))]
+pub use make_async::make_async;
 pub use mutex::{Lined, RawMutex};
 pub use name::Name;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]

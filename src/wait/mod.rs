@@ -10,6 +10,8 @@ pub(crate) mod locked;
 pub(crate) mod node;
 #[cfg(feature = "std")]
 pub(crate) mod park;
+#[cfg(all(feature = "alloc", feature = "async", target_has_atomic = "ptr"))]
+pub(crate) mod post;
 pub(crate) mod queue;
 pub(crate) mod relax;
 #[cfg(feature = "std")]
