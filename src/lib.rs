@@ -54,6 +54,13 @@ pub mod barrier;
 pub mod circuit_breaker;
 pub mod clock;
 mod condvar;
+#[cfg(all(
+    feature = "alloc",
+    feature = "async",
+    target_has_atomic = "ptr",
+    not(all(test, portunus_loom))
+))]
+pub mod coroutine;
 mod counter;
 #[cfg(feature = "critical-section")]
 pub mod critical;
@@ -109,6 +116,13 @@ pub use clock::Clock;
 pub use condvar::{
     Condvar, CondvarGuard, RawCondvar, SharedCondvar, SharedCondvarGuard, WaitTimeoutResult,
 };
+#[cfg(all(
+    feature = "alloc",
+    feature = "async",
+    target_has_atomic = "ptr",
+    not(all(test, portunus_loom))
+))]
+pub use coroutine::Coroutine;
 pub use counter::{Counter, CounterError, IntCounter};
 #[cfg(feature = "std")]
 pub use door::ReentrantDoor;
