@@ -131,6 +131,23 @@ macro_rules! family {
         /// Reading and writing access to what is behind a [`SharedDoor`].
         pub type DoorWriteGuard<'a, T, $($own,)? P = crate::Fair> =
             crate::DoorWriteGuard<'a, RawRwLock<$($own,)? P>, T, SharedCondvar<$($own)?>>;
+        /// A value that can be waited for.
+        pub type Accessor<T $(, $own)?> = crate::Accessor<T, $backend>;
+        /// What an [`Accessor`] is but its value: a field for
+        /// [`condition_property!`](crate::condition_property).
+        pub type Changes<$($own)?> = crate::accessor::Changes<$backend>;
+        /// An accessor that belongs to an object.
+        pub type Property<'a, O, T, E $(, $own)?> = crate::Accessor<
+            T,
+            $backend,
+            crate::accessor::Bound<'a, O, T, E>,
+            &'a crate::accessor::Changes<$backend>,
+        >;
+        /// What several accessors and predicates wait on together.
+        pub type Condition<$($own)?> = crate::Condition<$backend>;
+        /// Something that is true or not, and can be waited for.
+        pub type Predicate<F $(, $own)?, C = crate::Condition<$backend>> =
+            crate::Predicate<F, $backend, C>;
         /// A number of permits, handed out first come, first served.
         pub type Semaphore<$($own)?> = crate::Semaphore<$backend>;
         /// A semaphore that can be closed, and says so.

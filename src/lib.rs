@@ -11,6 +11,7 @@
 //!
 //! | file | what for |
 //! |---|---|
+//! | `accessor/mod.rs`, `accessor/changes.rs`, `accessor/question.rs` | what lies under a condition's lock |
 //! | `atomic/model.rs` | cells that loom watches |
 //! | `condvar/guard.rs`, `condvar/guards.rs`, `condvar/raw.rs` | letting a guard's lock go and taking it again |
 //! | `door/exclusive.rs`, `door/shared.rs`, `door/guard.rs`, `door/mapped.rs`, `door/owned.rs` | guards over anybody's raw lock |
@@ -28,6 +29,7 @@
 //! | `raw/lock/handover.rs` | from a condition's queue into a lock's line |
 //! | `raw/traits.rs`, `raw/waiter.rs` | places in line, as raw traits |
 //! | `raw/vouch.rs`, `rules/mod.rs` | vouching for a rule, and for the ready-made ones |
+//! | `wait/node.rs`, `wait/line.rs`, `wait/queue.rs`, `wait/ask.rs` | nodes linked by pointers |
 //! | `wait/node.rs`, `wait/line.rs`, `wait/queue.rs` | nodes linked by pointers |
 //! | `wait/inner.rs`, `wait/critical.rs` | the inner lock's contract |
 //! | `wait/locked.rs` | data under an inner lock |
@@ -48,11 +50,13 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+pub mod accessor;
 mod atomic;
 mod backend;
 pub mod barrier;
 pub mod circuit_breaker;
 pub mod clock;
+mod condition;
 mod condvar;
 #[cfg(all(
     feature = "alloc",
@@ -87,6 +91,7 @@ pub mod observe;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod owned;
 mod panic;
+mod predicate;
 pub mod raw;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr", not(all(test, portunus_loom))))]
 pub mod registry;
@@ -107,12 +112,14 @@ mod timed;
 mod unique_guard;
 mod wait;
 
+pub use accessor::Accessor;
 pub use backend::Backend;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use barrier::CyclicBarrier;
 pub use barrier::StatefulBarrier;
 pub use circuit_breaker::CircuitBreaker;
 pub use clock::Clock;
+pub use condition::{AsCondition, Condition};
 pub use condvar::{
     Condvar, CondvarGuard, RawCondvar, SharedCondvar, SharedCondvarGuard, WaitTimeoutResult,
 };
@@ -147,6 +154,7 @@ pub use name::Name;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use owned::{OwnedHold, OwnedMutexGuard, OwnedPermit};
 pub use panic::Panic;
+pub use predicate::Predicate;
 pub use raw::mode::{Held, MAX_MODES, Mode, PerMode, Rules, UNLIMITED};
 pub use raw::vouch::Vouched;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr", not(all(test, portunus_loom))))]

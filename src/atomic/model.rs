@@ -155,6 +155,10 @@ pub(crate) enum Fault {
     BreakerIgnoresEra,
     /// A circuit is open before its time is written.
     BreakerOpenBeforeTime,
+    /// A question is answered before its waiter stands in line.
+    AnswerBeforeJoin,
+    /// A waiter whose question panicked leaves those behind it unasked.
+    EvictedAsksNobody,
     /// A barrier trips and tells nobody.
     BarrierTripsSilently,
     /// A party that leaves a barrier stays counted.

@@ -56,6 +56,8 @@ impl Fault {
     pub(crate) const BreakerTryInTwoSteps: Self = Self;
     pub(crate) const BreakerIgnoresEra: Self = Self;
     pub(crate) const BreakerOpenBeforeTime: Self = Self;
+    pub(crate) const AnswerBeforeJoin: Self = Self;
+    pub(crate) const EvictedAsksNobody: Self = Self;
     pub(crate) const BarrierTripsSilently: Self = Self;
     pub(crate) const BarrierKeepsTheLeft: Self = Self;
 

@@ -106,6 +106,9 @@ macro_rules! kind {
     };
 }
 
+mod accessor;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod accessor_arc;
 #[macro_use]
 mod door;
 #[macro_use]
@@ -123,6 +126,7 @@ mod releasing;
 mod rwlock;
 mod semaphore;
 
+pub use accessor::{Asking, Get, SetWhenRead, Told, Values};
 pub use condvar::{TwoLines, WaitAsync, WaitWhileAsync};
 pub use door::{EnterDoor, ReadDoor, WriteDoor};
 pub use door_wait::{WaitInside, WaitInsideWhile};

@@ -54,6 +54,8 @@ const SEEN: &[(&str, &str)] = &[
     ("BreakerTryInTwoSteps", "breaker::no_more_tries_than_allowed"),
     ("BreakerIgnoresEra", "breaker::an_outcome_counts_where_it_was_let_in"),
     ("BreakerOpenBeforeTime", "breaker::an_open_circuit_has_its_time"),
+    ("AnswerBeforeJoin", "asking::a_change_is_seen"),
+    ("EvictedAsksNobody", "asking::behind_a_question_that_panics"),
     ("BarrierTripsSilently", "barrier::all_pass_when_all_have_come"),
     ("BarrierKeepsTheLeft", "barrier::one_that_leaves_takes_its_state_along"),
 ];

@@ -1,0 +1,126 @@
+//! The part of an accessor that is not its value.
+
+#![allow(unsafe_code)]
+
+use core::cell::UnsafeCell;
+use core::fmt;
+use core::marker::PhantomData;
+
+use crate::atomic::constructor;
+use crate::backend::Backend;
+use crate::condition::{AsCondition, Condition};
+
+/// What an accessor knows of its readers and writers. Touched under the
+/// condition's lock only.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// How often the value was set. It wraps: a reader that sleeps through all
+    /// of them misses one change.
+    pub(super) version: usize,
+    /// How many stand in line to read.
+    pub(super) readers: usize,
+    /// How many stand in line to set when somebody reads.
+    pub(super) writers: usize,
+    /// How many of the readers a writer was woken for that has not come yet.
+    pub(super) claimed: usize,
+}
+
+/// The version of an accessor's value, and who waits for the next one: the
+/// part of an accessor that is not its value.
+///
+/// An object whose accessors [`condition_property!`](crate::condition_property)
+/// writes has a field of this type for each of them.
+///
+/// Invariant **V1**: the state is touched under the condition's lock only.
+pub struct Changes<B: Backend, C: AsCondition<B> = Condition<B>> {
+    condition: C,
+    state: UnsafeCell<State>,
+    backend: PhantomData<fn() -> B>,
+}
+
+// SAFETY: V1.
+unsafe impl<B: Backend, C: AsCondition<B> + Sync> Sync for Changes<B, C> {}
+
+impl<B: Backend> Changes<B> {
+    constructor! {
+        /// With a condition of its own.
+        #[must_use]
+        pub fn new() -> Self {
+            Self {
+                condition: Condition::new(),
+                state: UnsafeCell::new(State { version: 0, readers: 0, writers: 0, claimed: 0 }),
+                backend: PhantomData,
+            }
+        }
+    }
+}
+
+impl<B: Backend, C: AsCondition<B>> Changes<B, C> {
+    /// On a condition that others share.
+    pub const fn on(condition: C) -> Self {
+        Self {
+            condition,
+            state: UnsafeCell::new(State { version: 0, readers: 0, writers: 0, claimed: 0 }),
+            backend: PhantomData,
+        }
+    }
+
+    /// The condition.
+    pub fn condition(&self) -> &Condition<B> {
+        self.condition.as_condition()
+    }
+
+    /// # Safety
+    ///
+    /// Under the condition's lock, and no other reference to it.
+    #[allow(clippy::mut_from_ref, reason = "the lock excludes")]
+    pub(super) unsafe fn state(&self) -> &mut State {
+        // SAFETY: V1.
+        unsafe { &mut *self.state.get() }
+    }
+}
+
+impl<B: Backend> Default for Changes<B> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Shows how many wait; never blocks.
+impl<B: Backend, C: AsCondition<B>> fmt::Debug for Changes<B, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Changes").field("condition", self.condition()).finish_non_exhaustive()
+    }
+}
+
+/// Where an accessor's [`Changes`] are: in itself, or elsewhere.
+///
+/// It cannot be implemented elsewhere.
+pub trait AsChanges<B: Backend>: sealed::Sealed<B> {}
+
+pub(crate) mod sealed {
+    use super::*;
+
+    pub trait Sealed<B: Backend> {
+        type Condition: AsCondition<B>;
+        fn changes(&self) -> &Changes<B, Self::Condition>;
+    }
+}
+
+impl<B: Backend, C: AsCondition<B>> AsChanges<B> for Changes<B, C> {}
+impl<B: Backend, C: AsCondition<B>> sealed::Sealed<B> for Changes<B, C> {
+    type Condition = C;
+
+    fn changes(&self) -> &Changes<B, C> {
+        self
+    }
+}
+
+impl<B: Backend, C: AsCondition<B>> AsChanges<B> for &Changes<B, C> {}
+impl<B: Backend, C: AsCondition<B>> sealed::Sealed<B> for &Changes<B, C> {
+    type Condition = C;
+
+    fn changes(&self) -> &Changes<B, C> {
+        self
+    }
+}

@@ -1,0 +1,526 @@
+//! A queue of those who wait for the answer to a question.
+//!
+//! A waiter brings its question along. Whoever changes something asks all
+//! waiting questions, in order, and wakes those alone whose answer has come.
+//! Questions are asked under the queue's lock, which is a mutex and not the
+//! inner lock of an engine: they are the user's code.
+//!
+//! # Invariants
+//!
+//! Those of the [queue](super::queue), and:
+//!
+//! * **A1** Every ticket in the ring is the first field of an [`Asker`], whose
+//!   `ask` is the function for its own type.
+//! * **A2** A question is touched under the queue's lock only, or by its owner
+//!   before it first joins and after it has ended.
+
+#![allow(unsafe_code)]
+
+use core::cell::UnsafeCell;
+use core::marker::PhantomPinned;
+use core::mem;
+use core::pin::{Pin, pin};
+use core::task::{Poll, Waker};
+
+use super::batch::{BATCH, Batch};
+use super::inner::InnerLock;
+use super::node::{NodeTurn, WakerParts, state};
+use super::queue::{Ring, Ticket, WaitQueue};
+use super::{Limit, Wait, wait_over};
+use crate::atomic::{Fault, Ordering, constructor};
+
+/// What a waiter wants to know. All of it runs under the queue's lock.
+#[doc(hidden)]
+#[allow(unreachable_pub, reason = "in hidden parameters of futures")]
+pub trait Question {
+    type Answer;
+
+    /// The answer, if there is one: asked by the owner when it comes, and when
+    /// it was woken. `changed` is set when others have to be asked after it.
+    fn answer(&mut self, changed: &mut bool) -> Option<Self::Answer>;
+
+    /// Whether the owner has to be woken: asked by whoever changed something.
+    fn holds(&mut self) -> bool;
+
+    /// It stands in line. `true`: others have to be asked.
+    fn joined(&mut self) -> bool {
+        false
+    }
+
+    /// It is out of the line: woken, given up, or its question panicked.
+    fn left(&mut self) {}
+
+    /// It was woken and is given up before it asked again. `true`: others have
+    /// to be asked.
+    fn forgone(&mut self) -> bool {
+        false
+    }
+}
+
+impl<Q: Question> Question for &mut Q {
+    type Answer = Q::Answer;
+
+    fn answer(&mut self, changed: &mut bool) -> Option<Q::Answer> {
+        (**self).answer(changed)
+    }
+
+    fn holds(&mut self) -> bool {
+        (**self).holds()
+    }
+
+    fn joined(&mut self) -> bool {
+        (**self).joined()
+    }
+
+    fn left(&mut self) {
+        (**self).left();
+    }
+
+    fn forgone(&mut self) -> bool {
+        (**self).forgone()
+    }
+}
+
+/// What is done with a question whose type is not known.
+#[derive(Clone, Copy)]
+enum Act {
+    /// [`Question::holds`].
+    Ask,
+    /// [`Question::left`].
+    Leave,
+}
+
+/// A waiter with its question.
+#[repr(C)]
+pub(crate) struct Asker<Q> {
+    head: Head,
+    question: UnsafeCell<Q>,
+    _pinned: PhantomPinned,
+}
+
+#[repr(C)]
+struct Head {
+    ticket: Ticket,
+    /// # Safety
+    ///
+    /// Under the queue's lock, with the asker's address.
+    act: unsafe fn(*const Ticket, Act) -> bool,
+}
+
+// SAFETY: A2: the question is touched by one at a time, in whatever thread.
+unsafe impl<Q: Send> Send for Asker<Q> {}
+// SAFETY: a shared asker gives no access to its question but under the lock.
+unsafe impl<Q: Send> Sync for Asker<Q> {}
+
+/// # Safety
+///
+/// As [`Head::act`]; the ticket is that of an `Asker<Q>`.
+unsafe fn act<Q: Question>(ticket: *const Ticket, act: Act) -> bool {
+    let asker: *const Asker<Q> = ticket.cast();
+    // SAFETY: A1, A2.
+    let question = unsafe { &mut *UnsafeCell::raw_get(&raw const (*asker).question) };
+    match act {
+        Act::Ask => question.holds(),
+        Act::Leave => {
+            question.left();
+            false
+        }
+    }
+}
+
+impl<Q: Question> Asker<Q> {
+    /// `tracked`: its owner is a future.
+    pub(crate) fn new(question: Q, tracked: bool) -> Self {
+        Self {
+            head: Head { ticket: Ticket::plain(tracked), act: act::<Q> },
+            question: UnsafeCell::new(question),
+            _pinned: PhantomPinned,
+        }
+    }
+
+    fn ticket(self: Pin<&Self>) -> *const Ticket {
+        let this: *const Self = self.get_ref();
+        this.cast()
+    }
+
+    /// # Safety
+    ///
+    /// A2, and no other reference to it.
+    #[allow(clippy::mut_from_ref, reason = "the lock excludes")]
+    unsafe fn question(self: Pin<&Self>) -> &mut Q {
+        // SAFETY: by this function's contract.
+        unsafe { &mut *self.get_ref().question.get() }
+    }
+
+    /// The question, of an asker that has ended.
+    #[allow(dead_code, reason = "of futures")]
+    pub(crate) fn ended(&self) -> Option<&Q> {
+        // SAFETY: A2: it is out of the ring for ever, and only its owner makes
+        // it so.
+        self.is_done().then(|| unsafe { &*self.question.get() })
+    }
+
+    /// Whether it has ended, with an answer or without.
+    #[allow(dead_code, reason = "of futures")]
+    pub(crate) fn is_done(&self) -> bool {
+        // Ordering: Relaxed, the owner itself makes it so.
+        self.head.ticket.node().state(Ordering::Relaxed) == state::DONE
+    }
+}
+
+/// # Safety
+///
+/// Under the queue's lock; the ticket is in its ring, or was until now.
+unsafe fn ask(ticket: *const Ticket, what: Act) -> bool {
+    let head: *const Head = ticket.cast();
+    // SAFETY: A1: in the ring, so alive, and an asker's.
+    unsafe { ((*head).act)(ticket, what) }
+}
+
+/// The queue of questions. See the module's documentation.
+pub(crate) struct AskQueue<I> {
+    queue: WaitQueue<I>,
+}
+
+/// Asking everybody, in batches; the waiter whose question panics is evicted.
+struct Round<'a, I: InnerLock> {
+    asking: &'a AskQueue<I>,
+    /// The number of the last one asked, and of the last one to be asked.
+    at: Option<(u64, u64)>,
+    woken: usize,
+}
+
+impl<I: InnerLock> Round<'_, I> {
+    /// Asks until a batch is full. `true`: there are more.
+    ///
+    /// # Safety
+    ///
+    /// `ring` is the queue's, under its lock.
+    unsafe fn batch(
+        &mut self,
+        ring: &mut Ring<'_>,
+        mut room: usize,
+        batch: &mut Batch<Waker>,
+    ) -> bool {
+        /// Evicts the one whose question panics.
+        struct Evict<'a, 'r>(&'a mut Ring<'r>, *const Ticket, &'a mut Batch<Waker>);
+        impl Drop for Evict<'_, '_> {
+            fn drop(&mut self) {
+                // SAFETY: in the ring, under the lock; to hear that it is out
+                // is no part of the user's code.
+                let waker = unsafe {
+                    ask(self.1, Act::Leave);
+                    self.0.evict(self.1)
+                };
+                if let Some(waker) = waker {
+                    self.2.push(waker);
+                }
+            }
+        }
+        let mut next = ring.first();
+        while let Some(ticket) = next {
+            next = ring.after(ticket);
+            // SAFETY: in the ring, under the lock.
+            let order = unsafe { Ticket::order(ticket) };
+            if let Some((asked, end)) = self.at {
+                if order <= asked {
+                    continue;
+                }
+                if order > end {
+                    return false;
+                }
+            }
+            if room == 0 {
+                return true;
+            }
+            let evict = Evict(ring, ticket, batch);
+            // SAFETY: in the ring, under the lock.
+            let holds = unsafe { ask(ticket, Act::Ask) };
+            mem::forget(evict);
+            // The first batch finds the end: who joins later asked itself.
+            let end = self.at.map_or_else(|| ring.newest(), |(_, end)| end);
+            self.at = Some((order, end));
+            if holds {
+                room -= 1;
+                self.woken += 1;
+                // SAFETY: in the ring, under the lock. It hears that it is out
+                // before it may be gone.
+                let waker = unsafe {
+                    ask(ticket, Act::Leave);
+                    ring.notify(ticket, false)
+                };
+                if let Some(waker) = waker {
+                    batch.push(waker);
+                }
+            }
+        }
+        false
+    }
+
+    /// Asks the rest, waking after each batch; goes on should a waker panic.
+    fn rest(self, more: bool, batch: &mut Batch<Waker>) -> usize {
+        struct Rest<'a, I: InnerLock>(Round<'a, I>, bool);
+        impl<I: InnerLock> Rest<'_, I> {
+            fn next(&mut self) {
+                // A panic in a question must not be followed by another look:
+                // whoever it evicted goes on.
+                self.1 = false;
+                let mut batch = Batch::new();
+                let asking = self.0.asking;
+                let (round, queue) = (&mut self.0, &asking.queue);
+                // SAFETY: the queue's own ring, under its lock.
+                self.1 = queue.with(|ring| unsafe { round.batch(ring, BATCH, &mut batch) });
+                batch.wake();
+            }
+        }
+        impl<I: InnerLock> Drop for Rest<'_, I> {
+            fn drop(&mut self) {
+                while self.1 {
+                    self.next();
+                }
+            }
+        }
+        let mut rest = Rest(self, more);
+        batch.wake();
+        while rest.1 {
+            rest.next();
+        }
+        rest.0.woken
+    }
+}
+
+impl<I: InnerLock> AskQueue<I> {
+    constructor! {
+        /// With nobody in it.
+        pub(crate) fn new() -> Self {
+            Self { queue: WaitQueue::new() }
+        }
+    }
+
+    /// Runs `f` under the lock, and where it says so asks everybody. Returns
+    /// what `f` returned, and how many were woken.
+    pub(crate) fn change<T>(&self, f: impl FnOnce() -> (T, bool)) -> (T, usize) {
+        let mut batch = Batch::new();
+        let mut round = Round { asking: self, at: None, woken: 0 };
+        let (value, more) = self.queue.with(|ring| {
+            let (value, changed) = f();
+            // SAFETY: the queue's own ring, under its lock.
+            (value, changed && unsafe { round.batch(ring, BATCH, &mut batch) })
+        });
+        (value, round.rest(more, &mut batch))
+    }
+
+    /// The same in one go, unless somebody else has the lock. Where more are
+    /// woken than a batch has room for, the rest is woken under the lock: an
+    /// interrupt handler must not take it twice.
+    pub(crate) fn try_change<T>(&self, f: impl FnOnce() -> (T, bool)) -> Option<(T, usize)> {
+        let mut batch = Batch::new();
+        let mut round = Round { asking: self, at: None, woken: 0 };
+        let (value, _) = self.queue.try_with(|ring| {
+            let (value, changed) = f();
+            // SAFETY: the queue's own ring, under its lock.
+            (value, changed && unsafe { round.batch(ring, usize::MAX, &mut batch) })
+        })?;
+        Some((value, round.rest(false, &mut batch)))
+    }
+
+    /// Runs `f` under the lock.
+    pub(crate) fn look<T>(&self, f: impl FnOnce() -> T) -> T {
+        self.queue.with(|_| f())
+    }
+
+    /// How many wait now, unless that would have to wait.
+    pub(crate) fn try_len(&self) -> Option<usize> {
+        self.queue.try_len()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Asks for itself, and stands in line where there is no answer.
+    ///
+    /// # Safety
+    ///
+    /// By the owner; the asker is out of the ring, and stays pinned until it
+    /// has its answer or was given up.
+    unsafe fn ask_or_join<Q: Question>(
+        &self,
+        asker: Pin<&Asker<Q>>,
+        waker: Option<&Waker>,
+    ) -> Option<Q::Answer> {
+        /// Ends the asker should its own question panic.
+        struct Ended<'a>(&'a Ticket);
+        impl Drop for Ended<'_> {
+            fn drop(&mut self) {
+                self.0.node().set_state(state::DONE, Ordering::Relaxed);
+            }
+        }
+        let clone = waker.cloned();
+        let mut batch = Batch::new();
+        let mut round = Round { asking: self, at: None, woken: 0 };
+        let ticket = asker.ticket();
+        let ended = Ended(&asker.get_ref().head.ticket);
+        // SAFETY: A2: under the lock.
+        let own = |changed: &mut bool| unsafe { asker.question() }.answer(changed);
+        let early = Fault::AnswerBeforeJoin.on().then(|| self.queue.with(|_| own(&mut false)));
+        let (answer, more, unneeded) = self.queue.with(|ring| {
+            let mut changed = false;
+            let answer = early.unwrap_or_else(|| own(&mut changed));
+            let mut unneeded = clone;
+            if answer.is_none() {
+                // SAFETY: by this function's contract.
+                unsafe { ring.enter(ticket, unneeded.take()) };
+                // SAFETY: A2: under the lock.
+                changed |= unsafe { asker.question() }.joined();
+            }
+            (answer, changed, unneeded)
+        });
+        drop(unneeded);
+        if answer.is_none() {
+            mem::forget(ended);
+        }
+        if more {
+            // Asked anew: it may be the one that is woken.
+            // SAFETY: the queue's own ring, under its lock.
+            let more = self.queue.with(|ring| unsafe { round.batch(ring, BATCH, &mut batch) });
+            round.rest(more, &mut batch);
+        }
+        answer
+    }
+
+    /// Asks, and blocks until there is an answer. `None`: the limit came
+    /// first.
+    pub(crate) fn wait<Q: Question, W: Wait>(
+        &self,
+        question: Q,
+        limit: &impl Limit,
+    ) -> Option<Q::Answer> {
+        /// Leaves should a strategy panic.
+        struct Leave<'a, Q: Question, I: InnerLock>(&'a AskQueue<I>, Pin<&'a Asker<Q>>);
+        impl<Q: Question, I: InnerLock> Drop for Leave<'_, Q, I> {
+            fn drop(&mut self) {
+                // SAFETY: by the owner.
+                unsafe { self.0.give_up(self.1) };
+            }
+        }
+        let asker = pin!(Asker::new(question, false));
+        let asker = asker.into_ref();
+        let leave = Leave(self, asker);
+        let node = asker.get_ref().head.ticket.node();
+        loop {
+            // SAFETY: out of the ring; `leave` gives up in every way out.
+            if let Some(answer) = unsafe { self.ask_or_join(asker, None) } {
+                return Some(answer);
+            }
+            if !wait_over::<W>(&NodeTurn(node), limit) {
+                // Asks for the last time, on its way out.
+                // SAFETY: by the owner.
+                unsafe { self.give_up(asker) };
+                mem::forget(leave);
+                return self.last_answer(asker);
+            }
+            // Ordering: Relaxed, it passes the lock before it looks at data.
+            if node.state(Ordering::Relaxed) == state::EVICTED {
+                // Whoever was to be asked after it: from here on that is the
+                // duty of the next one whose question panics.
+                node.set_state(state::INIT, Ordering::Relaxed);
+                self.change(|| ((), true));
+            }
+        }
+    }
+
+    /// What the question answers now that nobody waits any more.
+    fn last_answer<Q: Question>(&self, asker: Pin<&Asker<Q>>) -> Option<Q::Answer> {
+        self.change(|| {
+            let mut changed = false;
+            // SAFETY: A2: under the lock.
+            let answer = unsafe { asker.question() }.answer(&mut changed);
+            (answer, changed)
+        })
+        .0
+    }
+
+    /// Asks when it comes and when it was woken.
+    ///
+    /// # Safety
+    ///
+    /// By the owner; the asker stays pinned until it is ready or was given up.
+    #[allow(dead_code, reason = "of futures")]
+    pub(crate) unsafe fn poll<Q: Question>(
+        &self,
+        asker: Pin<&Asker<Q>>,
+        waker: &Waker,
+    ) -> Poll<Q::Answer> {
+        let node = asker.get_ref().head.ticket.node();
+        // Ordering: Relaxed, what follows is decided under the lock.
+        let seen = node.state(Ordering::Relaxed);
+        if state::is_waiting(seen) {
+            // SAFETY: N4: in line, so the field was written, and only by us.
+            let same = unsafe { node.waker_parts() }.will_wake(WakerParts::of(waker));
+            let mut unneeded = if same { None } else { Some(waker.clone()) };
+            let waits = self.queue.with(|_| {
+                // SAFETY: under the lock.
+                let waits = unsafe { Ticket::is_joined(asker.ticket()) };
+                if waits && let Some(new) = unneeded.take() {
+                    // SAFETY: N3: in the ring and tracked; the owner, under the
+                    // lock.
+                    unneeded = Some(unsafe { node.take_waker() });
+                    // SAFETY: as above; the field is free now.
+                    unsafe { node.set_waker(new) };
+                }
+                waits
+            });
+            if waits {
+                return Poll::Pending;
+            }
+        }
+        // Ordering: as above.
+        if node.state(Ordering::Relaxed) == state::EVICTED && !Fault::EvictedAsksNobody.on() {
+            // As in `wait`.
+            node.set_state(state::INIT, Ordering::Relaxed);
+            self.change(|| ((), true));
+        }
+        // SAFETY: out of the ring: new, woken or evicted.
+        match unsafe { self.ask_or_join(asker, Some(waker)) } {
+            Some(answer) => Poll::Ready(answer),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Gives the waiting up, wherever it is.
+    ///
+    /// # Safety
+    ///
+    /// By the owner.
+    pub(crate) unsafe fn give_up<Q: Question>(&self, asker: Pin<&Asker<Q>>) {
+        let node = asker.get_ref().head.ticket.node();
+        // Ordering: Relaxed, the owner itself leaves `INIT` and reaches `DONE`.
+        if node.state(Ordering::Relaxed) <= state::DONE {
+            return;
+        }
+        let mut batch = Batch::new();
+        let mut round = Round { asking: self, at: None, woken: 0 };
+        let mut unneeded = None;
+        let more = self.queue.with(|ring| {
+            // Ordering: Relaxed, under the lock under which it was marked.
+            let evicted = node.state(Ordering::Relaxed) == state::EVICTED;
+            // SAFETY: under the lock.
+            let others = if unsafe { Ticket::is_joined(asker.ticket()) } {
+                // SAFETY: in the ring; by the owner, under the lock.
+                unneeded = unsafe { ring.withdraw(asker.ticket()) };
+                // SAFETY: A2.
+                unsafe { asker.question() }.left();
+                false
+            } else {
+                node.set_state(state::DONE, Ordering::Relaxed);
+                // SAFETY: A2.
+                (evicted && !Fault::EvictedAsksNobody.on()) | unsafe { asker.question() }.forgone()
+            };
+            // SAFETY: the queue's own ring, under its lock.
+            others && unsafe { round.batch(ring, BATCH, &mut batch) }
+        });
+        drop(unneeded);
+        round.rest(more, &mut batch);
+    }
+}

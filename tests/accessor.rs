@@ -1,0 +1,638 @@
+//! Accessors, predicates and properties: who is woken by a write, and what it
+//! then sees.
+
+#![cfg(all(feature = "std", feature = "async", feature = "critical-section"))]
+#![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use portunus::accessor::{Changes, Functions};
+use portunus::{Accessor, Backend, Condition, Predicate};
+use smol::stream::Stream;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs `f` in a thread of its own, which may block for ever.
+fn watched(f: impl FnOnce() + Send + 'static) {
+    let (finished, finish) = channel::<()>();
+    let thread = thread::spawn(move || {
+        let _finished = finished;
+        f();
+    });
+    assert_ne!(finish.recv_timeout(PATIENCE), Err(RecvTimeoutError::Timeout), "it hangs");
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+#[track_caller]
+fn until(mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < PATIENCE, "it never happened");
+        thread::yield_now();
+    }
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Bell(AtomicUsize);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, SeqCst);
+    }
+}
+
+struct Hand(Arc<Bell>, Waker);
+
+impl Hand {
+    fn new() -> Self {
+        let bell = Arc::new(Bell::default());
+        Self(Arc::clone(&bell), Waker::from(bell))
+    }
+
+    fn poll<F: Future>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(&self.1))
+    }
+
+    fn wakes(&self) -> usize {
+        self.0.0.load(SeqCst)
+    }
+}
+
+/// Lasts for ever, as what is awaited has to.
+fn lasting<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+#[track_caller]
+fn ready<T>(poll: Poll<T>) -> T {
+    match poll {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("it still waits"),
+    }
+}
+
+/// All waiting readers get the next value, in the order in which they came.
+fn one_write_releases_all_readers<B: Backend>() {
+    let word = lasting(Accessor::<_, B>::new("Foo"));
+    let hands = [Hand::new(), Hand::new(), Hand::new()];
+    let mut gets = [word.get_async(), word.get_async(), word.get_async()].map(Box::pin);
+    for (hand, get) in hands.iter().zip(&mut gets) {
+        assert!(hand.poll(get.as_mut()).is_pending());
+    }
+    assert!(word.has_waiting_read());
+    word.set("Bar");
+    for (hand, get) in hands.iter().zip(&mut gets) {
+        assert_eq!(hand.wakes(), 1);
+        assert_eq!(ready(hand.poll(get.as_mut())), "Bar");
+    }
+    assert!(!word.has_waiting_read());
+}
+
+/// What is read, and when, by predicate and by whether it has to be fresh.
+fn the_table_of_decisions<B: Backend>() {
+    let hand = Hand::new();
+    // At once, or not, while the value is 5.
+    let value = lasting(Accessor::<_, B>::new(5));
+    assert!(hand.poll(pin!(value.get_async())).is_pending());
+    assert_eq!(value.value(), 5);
+    assert_eq!(hand.poll(pin!(value.get_where_async(|_| true))), Poll::Ready(5));
+    assert_eq!(hand.poll(pin!(value.get_where_async(|v| *v == 5))), Poll::Ready(5));
+    assert!(hand.poll(pin!(value.get_where_async(|v| *v == 6))).is_pending());
+    assert!(!value.has_waiting_read(), "they were dropped");
+    // Fresh: the same value counts, when it is set again.
+    let mut fresh = pin!(value.get_next_where_async(|v| *v == 5));
+    assert!(hand.poll(fresh.as_mut()).is_pending());
+    value.set(5);
+    assert_eq!(hand.poll(fresh.as_mut()), Poll::Ready(5));
+    // Fresh and another one: 5 does not release it, 6 does.
+    let mut other = pin!(value.get_next_where_async(|v| *v == 6));
+    assert!(hand.poll(other.as_mut()).is_pending());
+    value.set(5);
+    assert!(hand.poll(other.as_mut()).is_pending());
+    value.set(6);
+    assert_eq!(hand.poll(other.as_mut()), Poll::Ready(6));
+}
+
+/// Asked when it comes, and at each write; not when it runs, if nothing moved.
+fn how_often_a_predicate_is_asked<B: Backend>() {
+    let (value, hand) = (lasting(Accessor::<_, B>::new(5)), Hand::new());
+    let asked = lasting(Mutex::new(Vec::new()));
+    let mut get = pin!(value.get_next_where_async(|v| {
+        asked.lock().expect("no panic under it").push(*v);
+        *v >= 7
+    }));
+    assert!(hand.poll(get.as_mut()).is_pending());
+    value.set(6);
+    assert_eq!(hand.wakes(), 0, "it was woken for nothing");
+    value.set(7);
+    assert_eq!(hand.wakes(), 1);
+    assert_eq!(hand.poll(get.as_mut()), Poll::Ready(7));
+    assert_eq!(*asked.lock().expect("no panic under it"), [5, 6, 7]);
+}
+
+fn a_reader_sees_the_latest_value<B: Backend>() {
+    let (value, hand) = (lasting(Accessor::<_, B>::new(0)), Hand::new());
+    let mut get = pin!(value.get_async());
+    assert!(hand.poll(get.as_mut()).is_pending());
+    value.set(1);
+    value.set(2);
+    assert_eq!(hand.poll(get.as_mut()), Poll::Ready(2));
+    // One that wanted 1 finds 2, and waits on.
+    let mut one = pin!(value.get_where_async(|v| *v == 1));
+    assert!(hand.poll(one.as_mut()).is_pending());
+    value.set(1);
+    value.set(2);
+    assert!(hand.poll(one.as_mut()).is_pending());
+    assert_eq!(value.condition().waiting(), 1, "it stands in line again");
+    value.set(1);
+    assert_eq!(hand.poll(one.as_mut()), Poll::Ready(1));
+}
+
+/// Of many that wait, only those are woken whose value has come.
+fn only_who_is_satisfied_wakes<B: Backend>() {
+    let value = lasting(Accessor::<_, B>::new(usize::MAX));
+    let hands: Vec<_> = (0..100).map(|_| Hand::new()).collect();
+    let mut gets: Vec<_> = (0..hands.len())
+        .map(|wanted| Box::pin(value.get_where_async(move |v| *v == wanted)))
+        .collect();
+    for (hand, get) in hands.iter().zip(&mut gets) {
+        assert!(hand.poll(get.as_mut()).is_pending());
+    }
+    value.set(70);
+    let woken: Vec<_> = (0..hands.len()).filter(|at| hands[*at].wakes() != 0).collect();
+    assert_eq!(woken, [70]);
+    assert_eq!(hands[70].poll(gets[70].as_mut()), Poll::Ready(70));
+    assert_eq!(value.condition().waiting(), 99);
+}
+
+fn a_reader_that_gives_up_is_gone<B: Backend>() {
+    let (value, hand) = (lasting(Accessor::<_, B>::new(0)), Hand::new());
+    let mut get = Box::pin(value.get_async());
+    assert!(!value.has_waiting_read(), "before the first poll");
+    assert!(hand.poll(get.as_mut()).is_pending());
+    assert!(value.has_waiting_read());
+    drop(get);
+    assert!(!value.has_waiting_read());
+    assert_eq!(Arc::strong_count(&hand.0), 2, "its waker is kept");
+    // Woken, and not polled since.
+    let mut get = Box::pin(value.get_async());
+    assert!(hand.poll(get.as_mut()).is_pending());
+    value.set(1);
+    assert!(!value.has_waiting_read());
+    drop(get);
+    value.set(2);
+    assert_eq!(value.condition().waiting(), 0);
+}
+
+fn set_when_read_waits_for_a_reader<B: Backend>() {
+    let (value, writer, reader) = (lasting(Accessor::<_, B>::new(0)), Hand::new(), Hand::new());
+    for new in 1..=2 {
+        let mut set = pin!(value.set_when_read_async(new));
+        assert!(writer.poll(set.as_mut()).is_pending());
+        assert_eq!(value.value(), new - 1);
+        let mut get = pin!(value.get_async());
+        assert!(reader.poll(get.as_mut()).is_pending());
+        assert_eq!(writer.wakes(), new, "a reader has come");
+        assert!(writer.poll(set.as_mut()).is_ready());
+        assert_eq!(reader.poll(get.as_mut()), Poll::Ready(new));
+    }
+    // A reader is there already.
+    let mut get = pin!(value.get_async());
+    assert!(reader.poll(get.as_mut()).is_pending());
+    assert!(writer.poll(pin!(value.set_when_read_async(7))).is_ready());
+    assert_eq!(reader.poll(get.as_mut()), Poll::Ready(7));
+}
+
+/// One reader lets one of them set, in order; one that gives up leaves the
+/// reader to the next.
+fn several_wait_for_readers<B: Backend>() {
+    let (value, reader) = (lasting(Accessor::<_, B>::new(0)), Hand::new());
+    let hands = [Hand::new(), Hand::new(), Hand::new()];
+    let mut sets: Vec<_> =
+        (1..=3).map(|new| Some(Box::pin(value.set_when_read_async(new)))).collect();
+    for (hand, set) in hands.iter().zip(&mut sets) {
+        assert!(hand.poll(set.as_mut().expect("there").as_mut()).is_pending());
+    }
+    let wakes = || hands.each_ref().map(Hand::wakes);
+    let mut get = pin!(value.get_async());
+    assert!(reader.poll(get.as_mut()).is_pending());
+    assert_eq!(wakes(), [1, 0, 0]);
+    // Dropped with the reader that it was woken for.
+    sets[0] = None;
+    assert_eq!(wakes(), [1, 1, 0]);
+    assert!(hands[1].poll(sets[1].as_mut().expect("there").as_mut()).is_ready());
+    assert_eq!(reader.poll(get.as_mut()), Poll::Ready(2));
+    // The third one is as it was.
+    assert!(hands[2].poll(sets[2].as_mut().expect("there").as_mut()).is_pending());
+    let mut get = pin!(value.get_async());
+    assert!(reader.poll(get.as_mut()).is_pending());
+    assert!(hands[2].poll(sets[2].as_mut().expect("there").as_mut()).is_ready());
+    assert_eq!(reader.poll(get.as_mut()), Poll::Ready(3));
+}
+
+/// The reader for whom a writer was woken has gone when the writer runs.
+fn a_reader_that_has_gone_is_waited_for_again<B: Backend>() {
+    let (value, writer, reader) = (lasting(Accessor::<_, B>::new(0)), Hand::new(), Hand::new());
+    let mut set = pin!(value.set_when_read_async(1));
+    assert!(writer.poll(set.as_mut()).is_pending());
+    let mut get = Box::pin(value.get_async());
+    assert!(reader.poll(get.as_mut()).is_pending());
+    drop(get);
+    assert!(writer.poll(set.as_mut()).is_pending());
+    assert_eq!(value.value(), 0);
+    let mut get = Box::pin(value.get_async());
+    assert!(reader.poll(get.as_mut()).is_pending());
+    assert!(writer.poll(set.as_mut()).is_ready());
+    assert_eq!(reader.poll(get.as_mut()), Poll::Ready(1));
+}
+
+fn a_failing_setter_notifies_nobody<B: Backend>() {
+    let stored = lasting(Mutex::new(0));
+    let value = lasting(Accessor::<u32, B, _>::with_source(
+        Changes::<B>::new(),
+        Functions::new(
+            || Ok(*stored.lock().expect("no panic under it")),
+            |new: u32| {
+                if new > 9 {
+                    return Err(new);
+                }
+                *stored.lock().expect("no panic under it") = new;
+                Ok(())
+            },
+        ),
+    ));
+    let hand = Hand::new();
+    let mut get = pin!(value.get_async());
+    assert!(hand.poll(get.as_mut()).is_pending());
+    assert_eq!(value.set(10), Err(10));
+    assert_eq!(hand.wakes(), 0);
+    assert_eq!(value.set(3), Ok(()));
+    assert_eq!(hand.poll(get.as_mut()), Poll::Ready(Ok(3)));
+}
+
+fn a_failing_getter_is_its_readers_error<B: Backend>() {
+    let broken = lasting(AtomicBool::new(false));
+    let value = lasting(Accessor::<u32, B, _>::with_source(
+        Changes::<B>::new(),
+        Functions::new(
+            || if broken.load(SeqCst) { Err("broken") } else { Ok(1) },
+            |_: u32| {
+                broken.store(true, SeqCst);
+                Ok(())
+            },
+        ),
+    ));
+    let hand = Hand::new();
+    let mut get = pin!(value.get_where_async(|v| *v == 2));
+    assert!(hand.poll(get.as_mut()).is_pending());
+    assert_eq!(value.set(2), Ok(()));
+    assert_eq!(hand.poll(get.as_mut()), Poll::Ready(Err("broken")));
+    assert_eq!(value.value(), Err("broken"));
+}
+
+fn accessors_share_a_condition<B: Backend>() {
+    let changed = lasting(Condition::<B>::new());
+    let (a, b) = (lasting(Accessor::on(changed, 1)), lasting(Accessor::on(changed, 1)));
+    let (hand_a, hand_b, hand_both) = (Hand::new(), Hand::new(), Hand::new());
+    let (mut get_a, mut get_b) = (pin!(a.get_async()), pin!(b.get_async()));
+    assert!(hand_a.poll(get_a.as_mut()).is_pending());
+    assert!(hand_b.poll(get_b.as_mut()).is_pending());
+    let told = lasting(AtomicUsize::new(0));
+    let both = lasting(Predicate::new(changed, || told.load(SeqCst) == 2));
+    let mut wait = pin!(both.wait_async());
+    assert!(hand_both.poll(wait.as_mut()).is_pending());
+    assert_eq!(changed.waiting(), 3);
+    told.fetch_add(1, SeqCst);
+    a.set(2);
+    assert_eq!([hand_a.wakes(), hand_b.wakes(), hand_both.wakes()], [1, 0, 0]);
+    assert_eq!(changed.notify(), 0, "a notification alone changes no version");
+    told.fetch_add(1, SeqCst);
+    b.set(2);
+    assert_eq!([hand_a.wakes(), hand_b.wakes(), hand_both.wakes()], [1, 1, 1]);
+    assert!(hand_both.poll(wait.as_mut()).is_ready());
+}
+
+fn values_come_one_by_one<B: Backend>() {
+    let (value, hand) = (lasting(Accessor::<_, B>::new(0)), Hand::new());
+    let mut values = pin!(value.values());
+    let mut next = || values.as_mut().poll_next(&mut Context::from_waker(&hand.1));
+    assert!(next().is_pending());
+    value.set(1);
+    assert_eq!(next(), Poll::Ready(Some(1)));
+    // What is set while nobody polls is not missed; of several, the last.
+    value.set(2);
+    value.set(3);
+    assert_eq!(next(), Poll::Ready(Some(3)));
+    assert!(next().is_pending());
+    value.set(4);
+    assert_eq!(next(), Poll::Ready(Some(4)));
+}
+
+fn in_place_and_compared<B: Backend>() {
+    let (value, hand) = (lasting(Accessor::<_, B>::new(vec![1])), Hand::new());
+    let mut get = pin!(value.get_async());
+    assert!(hand.poll(get.as_mut()).is_pending());
+    assert_eq!(value.compare_and_set(&vec![2], vec![3]), Err(vec![3]));
+    assert_eq!(hand.wakes(), 0);
+    value.update(|list| list.push(2));
+    assert_eq!(hand.poll(get.as_mut()), Poll::Ready(vec![1, 2]));
+    assert_eq!(value.compare_and_set(&vec![1, 2], vec![3]), Ok(()));
+    assert_eq!(value.value(), [3]);
+    let mut mine = Accessor::<_, B>::new(1);
+    *mine.get_mut() = 2;
+    assert_eq!(mine.into_inner(), 2);
+}
+
+fn a_panicking_predicate<B: Backend>() {
+    let (value, bad, good) = (lasting(Accessor::<_, B>::new(0)), Hand::new(), Hand::new());
+    let mut panics = Box::pin(value.get_where_async(|v| {
+        assert!(*v != 1, "the predicate panics");
+        *v == 2
+    }));
+    assert!(bad.poll(panics.as_mut()).is_pending());
+    let mut other = Box::pin(value.get_where_async(|v| *v == 1));
+    assert!(good.poll(other.as_mut()).is_pending());
+    // In the call that asked it: the value is set all the same.
+    assert!(catch_unwind(AssertUnwindSafe(|| value.set(1))).is_err());
+    assert_eq!(value.value(), 1);
+    assert_eq!((bad.wakes(), good.wakes()), (1, 0));
+    // In its own call, and whoever stood behind it goes on.
+    assert!(catch_unwind(AssertUnwindSafe(|| bad.poll(panics.as_mut()))).is_err());
+    assert_eq!(good.wakes(), 1);
+    assert_eq!(good.poll(other.as_mut()), Poll::Ready(1));
+    drop(panics);
+    assert_eq!(value.condition().waiting(), 0);
+    assert!(!value.has_waiting_read());
+    value.set(3);
+}
+
+fn one_that_panicked_and_is_dropped_leaves_the_others_to_be_asked<B: Backend>() {
+    let (value, bad, good) = (lasting(Accessor::<_, B>::new(0)), Hand::new(), Hand::new());
+    let mut panics = Box::pin(value.get_where_async(|v| {
+        assert!(*v != 1, "the predicate panics");
+        false
+    }));
+    assert!(bad.poll(panics.as_mut()).is_pending());
+    let mut other = Box::pin(value.get_where_async(|v| *v == 1));
+    assert!(good.poll(other.as_mut()).is_pending());
+    assert!(catch_unwind(AssertUnwindSafe(|| value.set(1))).is_err());
+    drop(panics);
+    assert_eq!(good.poll(other.as_mut()), Poll::Ready(1));
+}
+
+/// Several whose predicates panic: one after the other, each in its own call,
+/// and whoever stands behind them goes on.
+fn several_panicking_predicates<B: Backend>() {
+    watched(|| {
+        let value = Accessor::<_, B>::new(0);
+        thread::scope(|scope| {
+            let panicking: Vec<_> = (0..3)
+                .map(|before| {
+                    let reader = scope.spawn(|| {
+                        let read = || {
+                            value.get_where(|v| {
+                                assert!(*v != 5, "the predicate panics");
+                                false
+                            })
+                        };
+                        catch_unwind(AssertUnwindSafe(read)).is_err()
+                    });
+                    until(|| value.condition().waiting() == before + 1);
+                    reader
+                })
+                .collect();
+            let good = scope.spawn(|| value.get_where(|v| *v == 5));
+            until(|| value.condition().waiting() == 4);
+            assert!(catch_unwind(AssertUnwindSafe(|| value.set(5))).is_err());
+            for reader in panicking {
+                assert!(reader.join().expect("caught"));
+            }
+            assert_eq!(good.join().expect("no panic"), 5);
+        });
+        assert!(!value.has_waiting_read());
+    });
+}
+
+/// A setter that fails leaves the reader to the next writer.
+fn a_failing_setter_leaves_its_reader<B: Backend>() {
+    let value = lasting(Accessor::<u32, B, _>::with_source(
+        Changes::<B>::new(),
+        Functions::new(|| Ok(7), |new: u32| if new == 1 { Err("one") } else { Ok(()) }),
+    ));
+    let (first, second, reader) = (Hand::new(), Hand::new(), Hand::new());
+    let mut fails = pin!(value.set_when_read_async(1));
+    assert!(first.poll(fails.as_mut()).is_pending());
+    let mut sets = pin!(value.set_when_read_async(2));
+    assert!(second.poll(sets.as_mut()).is_pending());
+    let mut get = pin!(value.get_async());
+    assert!(reader.poll(get.as_mut()).is_pending());
+    assert_eq!((first.wakes(), second.wakes()), (1, 0));
+    assert_eq!(first.poll(fails.as_mut()), Poll::Ready(Err("one")));
+    assert_eq!(second.wakes(), 1, "the reader is still there");
+    assert_eq!(second.poll(sets.as_mut()), Poll::Ready(Ok(())));
+    assert_eq!(reader.poll(get.as_mut()), Poll::Ready(Ok(7)));
+}
+
+/// An error of the getter in between is no answer to the predicate.
+fn what_was_not_wanted_is_not_returned<B: Backend>() {
+    let broken = lasting(AtomicBool::new(false));
+    let value = lasting(Accessor::<u32, B, _>::with_source(
+        Changes::<B>::new(),
+        Functions::new(|| if broken.load(SeqCst) { Err(()) } else { Ok(1) }, |_: u32| Ok(())),
+    ));
+    let hand = Hand::new();
+    let mut get = pin!(value.get_where_async(|v| *v == 2));
+    assert!(hand.poll(get.as_mut()).is_pending());
+    broken.store(true, SeqCst);
+    assert_eq!(value.set(1), Ok(()));
+    broken.store(false, SeqCst);
+    assert!(hand.poll(get.as_mut()).is_pending(), "1 was not wanted");
+}
+
+fn threads_wait_as_well<B: Backend>() {
+    watched(|| {
+        let value = lasting(Accessor::<_, B>::new(0));
+        thread::scope(|scope| {
+            let next = scope.spawn(|| value.get());
+            let wanted = scope.spawn(|| value.get_where(|v| *v == 3));
+            until(|| value.condition().waiting() == 2);
+            value.set(2);
+            assert_eq!(next.join().expect("no panic"), 2);
+            let writer = scope.spawn(|| value.set_when_read(3));
+            writer.join().expect("there was a reader");
+            assert_eq!(wanted.join().expect("no panic"), 3);
+            let rendezvous = scope.spawn(|| value.set_when_read(4));
+            until(|| value.condition().waiting() == 1);
+            assert_eq!(value.get(), 4);
+            rendezvous.join().expect("no panic");
+            let reader = scope.spawn(|| value.get());
+            value.wait_for_reader();
+            value.set(5);
+            assert_eq!(reader.join().expect("no panic"), 5);
+        });
+    });
+}
+
+fn time_is_a_limit<B: Backend>() {
+    const TIME: Duration = Duration::from_millis(10);
+    let value = lasting(Accessor::<_, B>::new(5));
+    let start = Instant::now();
+    assert_eq!(value.get_for(TIME), None);
+    assert!(start.elapsed() >= TIME, "too early");
+    assert_eq!(value.get_where_for(|v| *v == 5, TIME), Some(5));
+    assert_eq!(value.get_where_for(|v| *v == 6, TIME), None);
+    assert_eq!(value.get_next_where_for(|v| *v == 5, TIME), None);
+    assert_eq!(value.set_when_read_for(6, TIME), Err(6));
+    assert_eq!(value.value(), 5);
+    assert!(!value.has_waiting_read());
+    assert_eq!(value.condition().waiting(), 0);
+    let flag = AtomicBool::new(false);
+    let predicate = Predicate::<_, B>::new(Condition::new(), || flag.load(SeqCst));
+    assert!(predicate.wait_for(TIME).timed_out());
+    // It can be waited for again.
+    flag.store(true, SeqCst);
+    assert!(!predicate.wait_for(TIME).timed_out());
+    assert!(predicate.holds());
+    // And it is no latch.
+    flag.store(false, SeqCst);
+    assert!(predicate.wait_until(Instant::now() + TIME).timed_out());
+}
+
+/// The cancellation of one wait is nothing to the others.
+fn each_wait_for_a_predicate_is_its_own<B: Backend>() {
+    let flag = lasting(AtomicBool::new(false));
+    let predicate = lasting(Predicate::<_, B>::new(Condition::new(), || flag.load(SeqCst)));
+    let (hand1, hand2) = (Hand::new(), Hand::new());
+    let mut first = Box::pin(predicate.wait_async());
+    let mut second = Box::pin(predicate.wait_async());
+    assert!(hand1.poll(first.as_mut()).is_pending());
+    assert!(hand2.poll(second.as_mut()).is_pending());
+    drop(first);
+    flag.store(true, SeqCst);
+    assert_eq!(hand2.wakes(), 0, "nobody was notified");
+    assert_eq!(predicate.condition().notify(), 1);
+    assert!(hand2.poll(second.as_mut()).is_ready());
+}
+
+fn what_is_busy_is_not_waited_for<B: Backend>() {
+    let value = lasting(Accessor::<_, B>::new(0));
+    assert_eq!(value.try_set(1), Ok(()));
+    assert_eq!(value.condition().try_notify(), Some(0));
+    value.with(|seen| {
+        assert_eq!(*seen, 1);
+        assert_eq!(value.try_set(2), Err(2), "its lock is taken");
+        assert_eq!(value.condition().try_notify(), None);
+        assert_eq!(
+            format!("{value:?}"),
+            "Accessor { name: None, condition: Condition { waiting: <locked> }, .. }"
+        );
+    });
+    assert_eq!(value.value(), 1);
+}
+
+/// Writers and readers at once: each reader gets all that it waits for.
+fn nothing_is_lost<B: Backend>() {
+    const LAST: usize = 2000;
+    watched(|| {
+        let value = lasting(Accessor::<_, B>::new(0_usize));
+        thread::scope(|scope| {
+            for wanted in [LAST / 2, LAST] {
+                let value = &value;
+                scope.spawn(move || {
+                    let mut seen = 0;
+                    while seen < wanted {
+                        let next = value.get_where(|v| *v > seen);
+                        assert!(next > seen);
+                        seen = next;
+                    }
+                });
+            }
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..LAST / 2 {
+                        value.update(|v| *v += 1);
+                    }
+                });
+            }
+        });
+        assert_eq!(value.value(), LAST);
+    });
+}
+
+macro_rules! on_backends {
+    ($($test:ident),+ $(,)?) => {
+        mod on_sync { on_backends!(@ portunus::sync::Threads, $($test),+); }
+        mod on_spin { on_backends!(@ portunus::spin::Spinning, $($test),+); }
+        mod on_critical { on_backends!(@ portunus::critical::Critical, $($test),+); }
+    };
+    (@ $backend:ty, $($test:ident),+) => {
+        $(
+            #[test]
+            fn $test() {
+                super::$test::<$backend>();
+            }
+        )+
+    };
+}
+
+on_backends!(
+    one_write_releases_all_readers,
+    the_table_of_decisions,
+    how_often_a_predicate_is_asked,
+    a_reader_sees_the_latest_value,
+    only_who_is_satisfied_wakes,
+    a_reader_that_gives_up_is_gone,
+    set_when_read_waits_for_a_reader,
+    several_wait_for_readers,
+    a_reader_that_has_gone_is_waited_for_again,
+    a_failing_setter_notifies_nobody,
+    a_failing_getter_is_its_readers_error,
+    accessors_share_a_condition,
+    values_come_one_by_one,
+    in_place_and_compared,
+    a_panicking_predicate,
+    one_that_panicked_and_is_dropped_leaves_the_others_to_be_asked,
+    several_panicking_predicates,
+    a_failing_setter_leaves_its_reader,
+    what_was_not_wanted_is_not_returned,
+    threads_wait_as_well,
+    time_is_a_limit,
+    each_wait_for_a_predicate_is_its_own,
+    what_is_busy_is_not_waited_for,
+    nothing_is_lost,
+);
+
+static NAMED: portunus::sync::Accessor<u8> = portunus::sync::Accessor::new(1).named("level");
+
+#[test]
+fn it_has_a_name() {
+    assert_eq!(NAMED.name(), Some("level"));
+    assert!(format!("{NAMED:?}").contains("level"));
+}
+
+#[test]
+fn tokio_and_smol_drive_it() {
+    async fn both() {
+        let value = Arc::new(portunus::sync::Accessor::new(0));
+        let mut last = 0;
+        while last < 100 {
+            let (seen, ()) =
+                smol::future::zip(value.get_arc_async(), async { value.set(last + 1) }).await;
+            assert_eq!(seen, last + 1);
+            last = seen;
+        }
+    }
+    smol::block_on(both());
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(both());
+}
