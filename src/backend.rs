@@ -162,6 +162,7 @@ macro_rules! family {
         /// Entries at a rate that follows how many of them succeed.
         pub type DynamicThrottle<C, $($own,)? R = crate::throttle::Xorshift> =
             crate::DynamicThrottle<C, $backend, R>;
+        crate::family::nursery_family!($backend $(, $own)?);
     };
 }
 pub(crate) use family;

@@ -86,6 +86,8 @@ pub mod make_async;
 mod misuse;
 mod mutex;
 mod name;
+#[cfg(all(feature = "async", not(all(test, portunus_loom))))]
+pub mod nursery;
 #[cfg(all(feature = "observe", not(all(test, portunus_loom))))]
 pub mod observe;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
@@ -151,6 +153,15 @@ pub use hold::Hold;
 pub use make_async::make_async;
 pub use mutex::{Lined, RawMutex};
 pub use name::Name;
+#[cfg(all(feature = "async", not(all(test, portunus_loom))))]
+pub use nursery::FixedNursery;
+#[cfg(all(
+    feature = "alloc",
+    feature = "async",
+    target_has_atomic = "ptr",
+    not(all(test, portunus_loom))
+))]
+pub use nursery::Nursery;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use owned::{OwnedHold, OwnedMutexGuard, OwnedPermit};
 pub use panic::Panic;

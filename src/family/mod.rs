@@ -8,6 +8,24 @@ mod registry;
 #[path = "no_registry.rs"]
 mod registry;
 
+#[cfg(all(
+    feature = "alloc",
+    feature = "async",
+    target_has_atomic = "ptr",
+    not(all(test, portunus_loom))
+))]
+#[path = "nursery.rs"]
+mod nursery;
+#[cfg(not(all(
+    feature = "alloc",
+    feature = "async",
+    target_has_atomic = "ptr",
+    not(all(test, portunus_loom))
+)))]
+#[path = "no_nursery.rs"]
+mod nursery;
+
+pub(crate) use nursery::nursery_family;
 pub(crate) use registry::registry_family;
 
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr", not(all(test, portunus_loom))))]

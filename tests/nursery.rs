@@ -1,0 +1,19 @@
+//! Nurseries: the order in which everything ends, outcomes, failures, and who
+//! may stop whom; polled by hand, on a deterministic executor, tokio and smol.
+
+#![cfg(all(feature = "std", feature = "async"))]
+#![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
+
+#[path = "nursery/basics.rs"]
+mod basics;
+#[path = "conformance/executor.rs"]
+#[allow(dead_code)]
+mod executor;
+#[path = "nursery/executors.rs"]
+mod executors;
+#[path = "nursery/failures.rs"]
+mod failures;
+#[path = "nursery/order.rs"]
+mod order;
+#[path = "nursery/support.rs"]
+mod support;

@@ -1,0 +1,173 @@
+//! What all tests of nurseries use.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+
+use portunus::nursery::Context as Entered;
+
+/// The errors of the tests.
+pub(crate) type Fault = &'static str;
+
+pub(crate) type Nursery<'env> = portunus::sync::Nursery<'env, Fault>;
+pub(crate) type Handle<'env> = portunus::sync::Handle<'env, Fault>;
+
+/// What happened, in order.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    pub(crate) fn note(&self, line: impl Into<String>) {
+        self.0.lock().expect("no panic").push(line.into());
+    }
+
+    /// What was noted since the last look.
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().expect("no panic"))
+    }
+
+    /// Notes a line when it is dropped.
+    pub(crate) fn on_drop(&self, line: impl Into<String>) -> OnDrop {
+        OnDrop(self.clone(), line.into())
+    }
+}
+
+pub(crate) struct OnDrop(Log, String);
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        self.0.note(std::mem::take(&mut self.1));
+    }
+}
+
+/// A context that notes when it is entered and exited, and suspends in both.
+pub(crate) struct Noted {
+    pub(crate) log: Log,
+    pub(crate) name: &'static str,
+    pub(crate) exit: How,
+}
+
+/// What an exit makes of the outcome.
+#[derive(Clone, Copy)]
+pub(crate) enum How {
+    /// Passes it on.
+    Pass,
+    /// Handles the error.
+    Eat,
+    /// Makes this error of it.
+    Make(Fault),
+}
+
+impl Noted {
+    pub(crate) fn new(log: &Log, name: &'static str) -> Self {
+        Self { log: log.clone(), name, exit: How::Pass }
+    }
+}
+
+// For errors of any lifetime: a future that awaits it would not be `Send` else.
+impl<'e> Entered<&'e str> for Noted {
+    type Value = &'static str;
+
+    async fn enter(&mut self) -> Result<&'static str, &'e str> {
+        yielding().await;
+        self.log.note(format!("enter {}", self.name));
+        Ok(self.name)
+    }
+
+    async fn exit(self, outcome: Result<(), &'e str>) -> Result<(), &'e str> {
+        let exit = |stage| match outcome {
+            Ok(()) => format!("{stage} {}", self.name),
+            Err(error) => format!("{stage} {} with {error}", self.name),
+        };
+        self.log.note(exit("exit"));
+        yielding().await;
+        self.log.note(exit("exited"));
+        match self.exit {
+            How::Pass => outcome,
+            How::Eat => Ok(()),
+            How::Make(error) => Err(error),
+        }
+    }
+}
+
+/// Pending once.
+pub(crate) fn yielding() -> impl Future<Output = ()> + Send {
+    struct Once(bool);
+    impl Future for Once {
+        type Output = ();
+        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+            if std::mem::replace(&mut self.0, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    }
+    Once(false)
+}
+
+/// Counts wake-ups.
+#[derive(Default)]
+pub(crate) struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Count {
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Polls with a waker that only counts.
+pub(crate) fn poll<F: Future + Unpin>(future: &mut F, count: &Arc<Count>) -> Poll<F::Output> {
+    let waker = Waker::from(Arc::clone(count));
+    Pin::new(future).poll(&mut Context::from_waker(&waker))
+}
+
+/// Polls as long as there are wake-ups: `None` if the future then waits.
+pub(crate) fn settle<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = Box::pin(future);
+    let count = Arc::new(Count::default());
+    loop {
+        let before = count.get();
+        if let Poll::Ready(output) = poll(&mut future, &count) {
+            return Some(output);
+        }
+        if count.get() == before {
+            return None;
+        }
+    }
+}
+
+/// A gate that opens once, for all.
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Arc<Mutex<(bool, Vec<Waker>)>>);
+
+impl Gate {
+    pub(crate) fn open(&self) {
+        let wakers = {
+            let mut state = self.0.lock().expect("no panic");
+            state.0 = true;
+            std::mem::take(&mut state.1)
+        };
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    pub(crate) fn pass(&self) -> impl Future<Output = ()> + Send + use<> {
+        let gate = self.clone();
+        std::future::poll_fn(move |cx| {
+            let mut state = gate.0.lock().expect("no panic");
+            if state.0 {
+                return Poll::Ready(());
+            }
+            state.1.push(cx.waker().clone());
+            Poll::Pending
+        })
+    }
+}
