@@ -31,7 +31,7 @@
 //! | `raw/vouch.rs`, `rules/mod.rs` | vouching for a rule, and for the ready-made ones |
 //! | `wait/node.rs`, `wait/line.rs`, `wait/queue.rs`, `wait/ask.rs` | nodes linked by pointers |
 //! | `wait/node.rs`, `wait/line.rs`, `wait/queue.rs` | nodes linked by pointers |
-//! | `wait/inner.rs`, `wait/critical.rs` | the inner lock's contract |
+//! | `wait/inner.rs`, `wait/critical.rs`, `wait/alone.rs` | the inner lock's contract |
 //! | `wait/locked.rs` | data under an inner lock |
 //! | `releasing/mod.rs` | a guard that is taken away and put back |
 //! | `wait/park.rs` | the waker of a thread's bed |
@@ -104,6 +104,7 @@ mod rwlock;
 mod semaphore;
 #[cfg(all(feature = "signal", unix, not(all(test, portunus_loom))))]
 pub mod signal;
+pub mod single;
 pub mod spin;
 #[cfg(feature = "std")]
 pub mod sync;
@@ -178,6 +179,7 @@ pub use semaphore::{ClosableSemaphore, Permit, Semaphore};
 pub use throttle::DynamicThrottle;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr", not(all(test, portunus_loom))))]
 pub use unique_guard::{ByAddress, UniqueResourceGuard, UniqueResourceGuards};
+pub use wait::alone::NoLock;
 pub use wait::inner::{RawMutexInner, SpinInner};
 pub use wait::{Forever, InnerLock, Left, Limit, Place, Turn, Wait};
 

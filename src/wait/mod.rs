@@ -1,5 +1,6 @@
 //! Waiting: where waiters stand, how they spend their time, who wakes them.
 
+pub(crate) mod alone;
 pub(crate) mod ask;
 pub(crate) mod batch;
 #[cfg(feature = "critical-section")]
