@@ -30,6 +30,10 @@
 //! | `raw/traits.rs`, `raw/waiter.rs` | places in line, as raw traits |
 //! | `raw/vouch.rs`, `rules/mod.rs` | vouching for a rule, and for the ready-made ones |
 //! | `wait/node.rs`, `wait/line.rs`, `wait/queue.rs`, `wait/ask.rs` | nodes linked by pointers |
+//! | `shm/sys.rs` | calls of the system |
+//! | `shm/data.rs` | data that processes share |
+//! | `shm/mutex.rs`, `shm/rwlock.rs`, `shm/handle.rs` | access to it under a lock |
+//! | `shm/map.rs` | memory that processes share |
 //! | `wait/node.rs`, `wait/line.rs`, `wait/queue.rs` | nodes linked by pointers |
 //! | `wait/inner.rs`, `wait/critical.rs`, `wait/alone.rs` | the inner lock's contract |
 //! | `wait/locked.rs` | data under an inner lock |
@@ -102,6 +106,13 @@ mod resource_guard;
 pub mod rules;
 mod rwlock;
 mod semaphore;
+#[cfg(all(
+    feature = "shm",
+    target_os = "linux",
+    target_has_atomic = "64",
+    not(all(test, portunus_loom))
+))]
+pub mod shm;
 #[cfg(all(feature = "signal", unix, not(all(test, portunus_loom))))]
 pub mod signal;
 pub mod single;

@@ -1,0 +1,542 @@
+//! A process's attachment to a segment: that it lives, and its records.
+//!
+//! # Who lives
+//!
+//! Each attachment has a slot, and the slot's byte of the file is locked for
+//! the open file description through which the segment was mapped. The
+//! descriptor is closed, so that the mapping is the only thing which keeps
+//! that lock: it goes exactly when the address space can't touch the segment
+//! any more, whether the process was killed, has ended or executes another
+//! program, and not before: not when it is stopped, not when it closes all its
+//! descriptors. No process number is involved.
+//!
+//! A slot's next tenant has another generation, so that what the old one left
+//! is seen to be a dead one's.
+
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::cell::Cell;
+use core::fmt;
+use core::time::Duration;
+use std::fs::{File, OpenOptions};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use super::error::Error;
+use super::format::{Head, Object, Tables, attachment, record};
+use super::map::{Map, era_word};
+use super::options::CHUNK;
+use super::record::State;
+use super::tasks::Tasks;
+use super::{repair, sys};
+use crate::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// The bits of a `who` that say which slot.
+const SLOT: u32 = 1023;
+/// The generations, above them.
+const GENERATIONS: u32 = (1 << 21) - 1;
+
+/// How a segment's file is opened once more.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    /// Its path, unless it has none.
+    pub(super) path: Option<PathBuf>,
+    /// The file: device and number.
+    pub(super) identity: (u64, u64),
+}
+
+fn identity(file: &File) -> Option<(u64, u64)> {
+    file.metadata().ok().map(|data| (data.dev(), data.ino()))
+}
+
+impl Source {
+    pub(super) fn of(file: &File, path: Option<PathBuf>) -> Result<Self, Error> {
+        let identity =
+            identity(file).ok_or(Error::System { doing: "asking for a file", errno: 0 })?;
+        Ok(Self { path, identity })
+    }
+
+    /// Another open file description of the same file.
+    pub(super) fn reopen(&self, file: Option<&File>) -> Result<File, Error> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        if let Some(file) = file {
+            let path = std::format!("/proc/self/fd/{}", file.as_raw_fd());
+            if let Ok(again) = options.open(path)
+                && identity(&again) == Some(self.identity)
+            {
+                return Ok(again);
+            }
+        }
+        let Some(path) = &self.path else { return Err(Error::NoProc) };
+        options.custom_flags(libc::O_NOFOLLOW);
+        let again = options.open(path).map_err(Error::system("opening a segment again"))?;
+        if identity(&again) == Some(self.identity) { Ok(again) } else { Err(Error::NotFound) }
+    }
+}
+
+/// One process's part in a segment.
+pub(super) struct Attachment {
+    map: Map,
+    tables: Tables,
+    objects: Vec<Object>,
+    poll: Duration,
+    who: u32,
+    /// What the era's word said when this was made.
+    era: u32,
+    era_word: &'static AtomicU32,
+    /// Through it others' bytes are looked at.
+    probe: File,
+    source: Source,
+    /// Different for each attachment of this process.
+    id: u64,
+    /// Records that no thread has in its cache.
+    pool: Mutex<Vec<u32>>,
+    tasks: Tasks,
+}
+
+static IDS: AtomicU64 = AtomicU64::new(1);
+static ERAS: AtomicU32 = AtomicU32::new(1);
+
+/// Attachments of this process, for the threads' caches that end.
+static ALL: Mutex<Vec<(u64, Weak<Attachment>)>> = Mutex::new(Vec::new());
+
+fn current_era(word: &AtomicU32) -> u32 {
+    // Ordering: Relaxed: a child of `fork` has one thread to begin with, and
+    // the number means nothing but itself.
+    match word.load(Ordering::Relaxed) {
+        0 => {
+            let era = ERAS.fetch_add(1, Ordering::Relaxed);
+            match word.compare_exchange(0, era, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => era,
+                Err(other) => other,
+            }
+        }
+        era => era,
+    }
+}
+
+impl Attachment {
+    /// Attaches through `file`, an open file description of nobody else's,
+    /// which is closed afterwards.
+    pub(super) fn new(file: File, source: Source, head: &Head) -> Result<Arc<Self>, Error> {
+        let era_word = era_word()?;
+        let era = current_era(era_word);
+        let map = Map::new(&file, head.tables.len)?;
+        let tables = head.tables;
+        let slot = (0..tables.processes)
+            .find_map(|slot| match sys::try_lock_byte(&file, slot) {
+                Ok(true) => Some(Ok(slot)),
+                Ok(false) => None,
+                Err(_) => Some(Err(Error::Unsupported { what: "locks of open file descriptions" })),
+            })
+            .unwrap_or(Err(Error::TooManyProcesses { limit: tables.processes }))?;
+        let probe = source.reopen(Some(&file))?;
+        // That a file system takes a lock does not say that others see it.
+        if !sys::is_byte_locked(&probe, slot).unwrap_or(false) {
+            return Err(Error::Unsupported { what: "locks of open file descriptions" });
+        }
+        let at = tables.attachments_at + u64::from(slot) * attachment::LEN;
+        // Ordering: Relaxed, the byte's lock makes this slot ours; Release for
+        // `who`: it is what the others look at.
+        let generation = map.u32(at + attachment::GENERATION).load(Ordering::Relaxed);
+        let generation = (generation % GENERATIONS) + 1;
+        map.u32(at + attachment::GENERATION).store(generation, Ordering::Relaxed);
+        map.u32(at + attachment::PID).store(std::process::id(), Ordering::Relaxed);
+        map.u32(at + attachment::DOORBELL).store(0, Ordering::Relaxed);
+        let who = generation << 10 | slot;
+        map.u32(at + attachment::WHO).store(who, Ordering::Release);
+        // From here on the mapping alone keeps the byte locked.
+        drop(file);
+        let objects = directory(&map, &tables, head.objects)?;
+        let this = Arc::new(Self {
+            map,
+            tables,
+            objects,
+            poll: Duration::from_millis(head.poll.into()),
+            who,
+            era,
+            era_word,
+            probe,
+            source,
+            // Ordering: Relaxed, only its being different counts.
+            id: IDS.fetch_add(1, Ordering::Relaxed),
+            pool: Mutex::new(Vec::new()),
+            tasks: Tasks::default(),
+        });
+        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|(_, other)| other.strong_count() != 0);
+        all.push((this.id, Arc::downgrade(&this)));
+        Ok(this)
+    }
+
+    #[inline(always)]
+    pub(super) fn map(&self) -> &Map {
+        &self.map
+    }
+
+    pub(super) fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    pub(super) fn objects(&self) -> &[Object] {
+        &self.objects
+    }
+
+    pub(super) fn poll(&self) -> Duration {
+        self.poll
+    }
+
+    /// This process's tasks that wait here.
+    #[allow(dead_code, reason = "of the feature `async`")]
+    pub(super) fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
+    pub(super) fn who(&self) -> u32 {
+        self.who
+    }
+
+    /// Whether nothing names the file any more.
+    pub(super) fn is_unlinked(&self) -> bool {
+        self.probe.metadata().is_ok_and(|data| data.nlink() == 0)
+    }
+
+    /// Whether this process is the one that attached, and not its child.
+    #[inline(always)]
+    pub(super) fn is_ours(&self) -> bool {
+        // Ordering: Relaxed, the page changes by a fork only.
+        self.era_word.load(Ordering::Relaxed) == self.era
+    }
+
+    /// # Panics
+    ///
+    /// In a child of `fork`: it has no such memory.
+    #[inline(always)]
+    pub(super) fn check(&self) {
+        if !self.is_ours() {
+            forked();
+        }
+    }
+
+    /// Whether this attachment's process can still touch the segment. "Yes"
+    /// whenever it can't be told: who can't tell must not rob.
+    pub(super) fn is_alive(&self, who: u32) -> bool {
+        let slot = who & SLOT;
+        if who == self.who {
+            return true;
+        }
+        if slot >= self.tables.processes {
+            return false;
+        }
+        let at = self.tables.attachments_at + u64::from(slot) * attachment::LEN;
+        // Ordering: Acquire, pairs with the Release by which the slot's tenant
+        // said who it is.
+        if self.map.u32(at + attachment::WHO).load(Ordering::Acquire) != who {
+            return false;
+        }
+        // Someone may have closed our descriptor, and its number be another
+        // file's by now.
+        let ours = || identity(&self.probe) == Some(self.source.identity);
+        if ours()
+            && let Ok(locked) = sys::is_byte_locked(&self.probe, slot)
+            && ours()
+        {
+            return locked;
+        }
+        match self.source.reopen(None) {
+            Ok(file) => sys::is_byte_locked(&file, slot).unwrap_or(true),
+            Err(_) => true,
+        }
+    }
+
+    /// Each slot with somebody in it: who, process number, whether alive.
+    pub(super) fn tenants(&self) -> impl Iterator<Item = (u32, u32, bool)> + '_ {
+        (0..self.tables.processes).filter_map(|slot| {
+            let at = self.tables.attachments_at + u64::from(slot) * attachment::LEN;
+            // Ordering: Acquire, as in `is_alive`.
+            let who = self.map.u32(at + attachment::WHO).load(Ordering::Acquire);
+            // Ordering: Relaxed, for people only.
+            let pid = self.map.u32(at + attachment::PID).load(Ordering::Relaxed);
+            (who != 0).then(|| (who, pid, self.is_alive(who)))
+        })
+    }
+
+    /// The futex that wakes the tasks of a process.
+    pub(super) fn doorbell(&self, who: u32) -> Option<&AtomicU32> {
+        let slot = who & SLOT;
+        let at = self.tables.attachments_at + u64::from(slot) * attachment::LEN;
+        (slot < self.tables.processes).then(|| self.map.u32(at + attachment::DOORBELL))
+    }
+
+    /// Where a field of a record is. An index from shared memory that is out
+    /// of range is the first record's: wrong, and inside.
+    #[inline(always)]
+    fn record_at(&self, index: u32, field: u64) -> u64 {
+        let index = if index < self.tables.records { index } else { 0 };
+        self.tables.records_at + u64::from(index) * record::LEN + field
+    }
+
+    #[inline(always)]
+    pub(super) fn state_of(&self, index: u32) -> &AtomicU64 {
+        self.map.u64(self.record_at(index, record::STATE))
+    }
+
+    #[inline(always)]
+    pub(super) fn record_u32(&self, index: u32, field: u64) -> &AtomicU32 {
+        self.map.u32(self.record_at(index, field))
+    }
+
+    #[inline(always)]
+    pub(super) fn record_u64(&self, index: u32, field: u64) -> &AtomicU64 {
+        self.map.u64(self.record_at(index, field))
+    }
+
+    #[inline]
+    fn chunk(&self, chunk: u32) -> &AtomicU32 {
+        self.map.u32(self.tables.chunks_at + u64::from(chunk) * 4)
+    }
+
+    /// Whose a record is: 0 nobody's.
+    pub(super) fn owner_of(&self, index: u32) -> u32 {
+        // Ordering: Acquire, pairs with the exchange that claimed the chunk.
+        self.chunk(index.min(self.tables.records - 1) / CHUNK).load(Ordering::Acquire)
+    }
+
+    /// A free record of ours.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooManyRecords`], [`Error::Forked`].
+    #[inline]
+    pub(super) fn take_record(&self) -> Result<u32, Error> {
+        if !self.is_ours() {
+            return Err(Error::Forked);
+        }
+        match cache::take(self.id) {
+            Some(index) => Ok(index),
+            None => self.take_pooled(),
+        }
+    }
+
+    #[cold]
+    fn take_pooled(&self) -> Result<u32, Error> {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = pool.pop() {
+            return Ok(index);
+        }
+        let chunk = match self.claim_chunk() {
+            Some(chunk) => chunk,
+            None => {
+                // The dead may have some.
+                repair::sweep(self);
+                self.claim_chunk().ok_or(Error::TooManyRecords { limit: self.tables.records })?
+            }
+        };
+        let first = chunk * CHUNK;
+        pool.extend((first + 1..first + CHUNK).rev());
+        Ok(first)
+    }
+
+    fn claim_chunk(&self) -> Option<u32> {
+        let chunks = self.tables.records / CHUNK;
+        let claim = |chunk: u32, from: u32| {
+            // Ordering: AcqRel: what its last owner's death left is seen, and
+            // who sees us as the owner sees nothing older.
+            let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
+            self.chunk(chunk).compare_exchange(from, self.who, success, failure).is_ok()
+        };
+        (0..chunks).find(|&chunk| claim(chunk, 0)).or_else(|| {
+            (0..chunks).find(|&chunk| {
+                // Ordering: Acquire, pairs with the claim.
+                let owner = self.chunk(chunk).load(Ordering::Acquire);
+                owner != 0 && !self.is_alive(owner) && self.is_idle(chunk) && claim(chunk, owner)
+            })
+        })
+    }
+
+    /// Whether no record of the chunk is in use.
+    fn is_idle(&self, chunk: u32) -> bool {
+        (chunk * CHUNK..(chunk + 1) * CHUNK).all(|index| {
+            // Ordering: Acquire, pairs with the Release of who made it idle.
+            State::of(self.state_of(index).load(Ordering::Acquire)) == State::Idle
+        })
+    }
+
+    /// Makes sure that so many more records are there for this process.
+    pub(super) fn reserve(&self, count: u32) -> Result<(), Error> {
+        if !self.is_ours() {
+            return Err(Error::Forked);
+        }
+        let mut taken = Vec::new();
+        let mut result = Ok(());
+        for _ in 0..count {
+            match self.take_pooled() {
+                Ok(index) => taken.push(index),
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            }
+        }
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner).append(&mut taken);
+        result
+    }
+
+    /// Takes a record back, which is idle.
+    #[inline]
+    pub(super) fn give_record(&self, index: u32) {
+        if let Some(index) = cache::give(self.id, index) {
+            self.pool.lock().unwrap_or_else(PoisonError::into_inner).push(index);
+        }
+    }
+}
+
+#[cold]
+fn forked() -> ! {
+    panic!("{}", Error::Forked)
+}
+
+/// The directory of a segment, each object of which is inside of it.
+fn directory(map: &Map, tables: &Tables, count: u32) -> Result<Vec<Object>, Error> {
+    (0..count)
+        .map(|i| {
+            let entry = tables.directory_at + u64::from(i) * 16;
+            // Ordering: Relaxed, it never changes.
+            let load = |at: u64| map.u32(entry + at).load(Ordering::Relaxed);
+            let object =
+                Object { kind: load(0), at: u64::from(load(4)) * 64, len: u64::from(load(8)) };
+            if object.at < tables.objects_at || object.at + object.len > tables.len {
+                let (what, found) = ("directory", object.at);
+                return Err(Error::Corrupt { what, found, wanted: tables.objects_at });
+            }
+            Ok(object)
+        })
+        .collect()
+}
+
+/// Writes the directory of a segment that nobody sees yet.
+pub(super) fn write_directory(map: &Map, tables: &Tables, objects: &[Object]) {
+    for (i, object) in objects.iter().enumerate() {
+        let entry = tables.directory_at + i as u64 * 16;
+        // Ordering: Relaxed, it is seen through the file's name only.
+        map.u32(entry).store(object.kind, Ordering::Relaxed);
+        map.u32(entry + 4).store(((tables.objects_at + object.at) / 64) as u32, Ordering::Relaxed);
+        map.u32(entry + 8).store(object.len as u32, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        if !self.is_ours() {
+            // A child has no such mapping, and whatever is there now is not
+            // ours.
+            return self.map.forget();
+        }
+        // Records that nothing holds go back. What a forgotten guard holds is
+        // a dead one's from now on.
+        for chunk in 0..self.tables.records / CHUNK {
+            // Ordering: Relaxed, our own mark; Release, as it was ours.
+            if self.chunk(chunk).load(Ordering::Relaxed) == self.who && self.is_idle(chunk) {
+                self.chunk(chunk).store(0, Ordering::Release);
+            }
+        }
+        let slot = self.who & SLOT;
+        let at = self.tables.attachments_at + u64::from(slot) * attachment::LEN;
+        // Ordering: Release, all that we did comes before.
+        self.map.u32(at + attachment::WHO).store(0, Ordering::Release);
+    }
+}
+
+impl fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attachment")
+            .field("slot", &(self.who & SLOT))
+            .field("processes", &self.tables.processes)
+            .field("records", &self.tables.records)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Each thread keeps a few free records, so that an acquisition asks nobody.
+mod cache {
+    use super::{ALL, Cell, PoisonError};
+
+    /// How many records a thread keeps of one segment, and of how many.
+    const KEPT: usize = 8;
+    const SEGMENTS: usize = 4;
+
+    struct Shelf {
+        id: Cell<u64>,
+        len: Cell<usize>,
+        records: [Cell<u32>; KEPT],
+    }
+
+    impl Shelf {
+        #[allow(clippy::declare_interior_mutable_const, reason = "it is copied, not shared")]
+        const EMPTY: Self =
+            Self { id: Cell::new(0), len: Cell::new(0), records: [const { Cell::new(0) }; KEPT] };
+
+        /// Gives everything back to the attachment, if it is still there.
+        fn clear(&self) {
+            let len = self.len.take();
+            if len == 0 {
+                return;
+            }
+            let all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+            let found = all.iter().find(|(id, _)| *id == self.id.get());
+            let Some(attachment) = found.and_then(|(_, weak)| weak.upgrade()) else { return };
+            drop(all);
+            let records = self.records.iter().take(len).map(Cell::get);
+            attachment.pool.lock().unwrap_or_else(PoisonError::into_inner).extend(records);
+        }
+    }
+
+    struct Cache([Shelf; SEGMENTS]);
+
+    impl Drop for Cache {
+        fn drop(&mut self) {
+            self.0.iter().for_each(Shelf::clear);
+        }
+    }
+
+    std::thread_local! {
+        static CACHE: Cache = const { Cache([const { Shelf::EMPTY }; SEGMENTS]) };
+    }
+
+    #[inline]
+    pub(super) fn take(id: u64) -> Option<u32> {
+        let take = |cache: &Cache| {
+            let shelf = &cache.0[id as usize % SEGMENTS];
+            let len = shelf.len.get();
+            if shelf.id.get() != id || len == 0 {
+                return None;
+            }
+            shelf.len.set(len - 1);
+            Some(shelf.records[(len - 1) % KEPT].get())
+        };
+        CACHE.try_with(take).ok().flatten()
+    }
+
+    /// Keeps a record; or gives it back where there is no room.
+    #[inline]
+    pub(super) fn give(id: u64, index: u32) -> Option<u32> {
+        let give = |cache: &Cache| {
+            let shelf = &cache.0[id as usize % SEGMENTS];
+            if shelf.id.get() != id {
+                shelf.clear();
+                shelf.id.set(id);
+            }
+            let len = shelf.len.get();
+            if len == KEPT {
+                return Some(index);
+            }
+            shelf.records[len].set(index);
+            shelf.len.set(len + 1);
+            None
+        };
+        CACHE.try_with(give).unwrap_or(Some(index))
+    }
+}

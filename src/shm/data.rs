@@ -1,0 +1,170 @@
+//! Plain data in a segment.
+//!
+//! # Invariants
+//!
+//! * **D1** A [`Data<T>`] names `size_of::<T>()` bytes of a segment, at a
+//!   multiple of 64, which were made of a `T` before anybody saw them.
+//! * **D2** A `T: ShmType` is a value whatever the bytes are: so a process that
+//!   died in the middle of a change leaves a `T`, if not a meaningful one.
+//! * **D3** Whoever makes a reference has a hold that excludes those who make
+//!   references that clash with it, in all processes.
+
+#![allow(unsafe_code)]
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::marker::PhantomData;
+use core::ptr;
+
+use super::attach::Attachment;
+use super::content::Site;
+use super::error::Error;
+use super::format::{Plan, kind};
+
+/// Plain data that may lie in memory which processes share.
+///
+/// It is implemented for integers, floating-point numbers and arrays of such,
+/// [`shm_type!`](crate::shm_type) implements it for structures of them, without
+/// unsafe code.
+///
+/// # Safety
+///
+/// * Any bytes are a value of the type: another process may have died after
+///   writing half of one. So no `bool`, `char`, enum or reference.
+/// * It means the same in every process: no pointers, no handles.
+/// * Its layout is the same in every program: `repr(C)` or `repr(transparent)`.
+/// * [`describe`](Self::describe) differs for types that differ.
+pub unsafe trait ShmType: Copy + Send + Sync + 'static {
+    /// Says what the type is made of, for the comparison when a segment is
+    /// opened: `add` is called with each part's name.
+    fn describe(add: &mut dyn FnMut(&str));
+}
+
+macro_rules! plain {
+    ($($type:ty)*) => {$(
+        // SAFETY: any bytes are a value, and it is the same everywhere. `usize`
+        // is told apart by its size, which is part of what is compared.
+        unsafe impl ShmType for $type {
+            fn describe(add: &mut dyn FnMut(&str)) {
+                add(stringify!($type));
+            }
+        }
+    )*};
+}
+
+plain! { u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 }
+
+// SAFETY: as its elements, one behind the other.
+unsafe impl<T: ShmType, const N: usize> ShmType for [T; N] {
+    fn describe(add: &mut dyn FnMut(&str)) {
+        add(&std::format!("[{N}]"));
+        T::describe(add);
+    }
+}
+
+/// Defines a structure of plain data that may lie in memory which processes
+/// share: a `repr(C)` one whose fields are all [`ShmType`](crate::shm::ShmType).
+///
+/// ```
+/// portunus::shm_type! {
+///     /// What the station measured last.
+///     #[derive(Debug, PartialEq)]
+///     pub struct Weather {
+///         /// In degrees.
+///         pub temperature: f32,
+///         pub wind: [i16; 2],
+///         pub measured: u64,
+///     }
+/// }
+/// # let _ = Weather { temperature: 21.5, wind: [3, -1], measured: 0 };
+/// ```
+#[macro_export]
+macro_rules! shm_type {
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident {
+            $($(#[$field_meta:meta])* $field_vis:vis $field:ident: $type:ty),+ $(,)?
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy)]
+        #[repr(C)]
+        $vis struct $name {
+            $($(#[$field_meta])* $field_vis $field: $type),+
+        }
+
+        // SAFETY: `repr(C)`, and all its fields are such types, which
+        // `describe` could not name otherwise.
+        #[allow(unsafe_code)]
+        unsafe impl $crate::shm::ShmType for $name {
+            fn describe(add: &mut dyn FnMut(&str)) {
+                add(stringify!($name));
+                $(
+                    add(stringify!($field));
+                    <$type as $crate::shm::ShmType>::describe(add);
+                )+
+            }
+        }
+    };
+}
+
+/// A place for a `T` in a segment.
+pub(super) struct Data<T> {
+    attachment: Arc<Attachment>,
+    at: u64,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T: ShmType> Data<T> {
+    const LEN: u64 = size_of::<T>() as u64;
+
+    pub(super) fn plan(plan: &mut Plan) {
+        const { assert!(align_of::<T>() <= 64, "data in a segment is aligned to 64 bytes") };
+        T::describe(&mut |part| plan.fingerprint.text(part));
+        plan.fingerprint.number(align_of::<T>() as u64);
+        plan.object(kind::DATA, Self::LEN);
+    }
+
+    pub(super) fn create(site: &mut Site<'_>, value: T) -> Result<(), Error> {
+        let at = site.next(kind::DATA, Self::LEN)?;
+        // SAFETY: D1: inside and aligned; nobody else sees the segment yet.
+        unsafe { ptr::write(site.map().data(at, Self::LEN).cast(), value) };
+        Ok(())
+    }
+
+    pub(super) fn open(site: &mut Site<'_>) -> Result<Self, Error> {
+        let at = site.next(kind::DATA, Self::LEN)?;
+        Ok(Self { attachment: Arc::clone(site.attachment()), at, of: PhantomData })
+    }
+
+    #[inline(always)]
+    fn place(&self) -> *mut T {
+        self.attachment.check();
+        self.attachment.map().data(self.at, Self::LEN).cast()
+    }
+
+    /// # Safety
+    ///
+    /// D3: while the reference lives, nobody changes the value.
+    #[inline(always)]
+    pub(super) unsafe fn get(&self) -> &T {
+        // SAFETY: D1, D2, and by this function's contract.
+        unsafe { &*self.place() }
+    }
+
+    /// # Safety
+    ///
+    /// D3: while the reference lives, nobody else has one.
+    #[inline(always)]
+    #[allow(clippy::mut_from_ref, reason = "the hold, not the handle, is what is exclusive")]
+    pub(super) unsafe fn get_mut(&self) -> &mut T {
+        // SAFETY: D1, D2, and by this function's contract.
+        unsafe { &mut *self.place() }
+    }
+}
+
+impl<T> fmt::Debug for Data<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Data").field("at", &self.at).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,281 @@
+//! A value that processes share by the name of its segment.
+
+#![allow(unsafe_code)]
+
+use alloc::sync::Arc;
+use core::fmt;
+
+use super::attach::Attachment;
+use super::content::{Content, Site};
+use super::data::{Data, ShmType};
+use super::error::Error;
+use super::fault::{Point, point};
+use super::fifo_lock::{FifoLock, Hold};
+use super::format::{Plan, kind};
+use super::name::Name;
+use super::options::Options;
+use super::segment::Segment;
+use crate::atomic::{AtomicU32, Ordering};
+use crate::rules::{Access, ReadWrite};
+
+/// A value that processes share by a name: read whole, replaced whole.
+///
+/// It is a segment of its own. A copy is the same value, in every process that
+/// has it or opens it by its name.
+///
+/// ```
+/// use portunus::shm::{Error, Handle};
+///
+/// let ours = Handle::new([1, 2, 3])?;
+/// // In another process, which was told the name:
+/// let theirs: Handle<[i32; 3]> = Handle::open(ours.name())?;
+/// theirs.update(|numbers| numbers[0] = 9)?;
+/// assert_eq!(ours.get()?, [9, 2, 3]);
+///
+/// ours.unlink()?;
+/// assert_eq!(theirs.get(), Err(Error::NotFound));
+/// assert_eq!(theirs.unlink(), Err(Error::NotFound));
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// # Whole values
+///
+/// Two copies stand in the segment, and a number says which one counts. A new
+/// value is written into the other copy, then the number is changed: who reads
+/// sees the old value or the new one, and a writer that dies in between leaves
+/// the old one. So nothing here ever says
+/// [`OwnerDied`](super::OwnerDied).
+///
+/// # Fairness and blocking
+///
+/// Readers and writers stand in one line, first come, first served. Each
+/// operation is a copy long.
+///
+/// # Lifetime
+///
+/// Opening never owns: no exit and no death removes the value. One
+/// [`unlink`](Self::unlink) does; after it, all operations of all copies are
+/// [`Error::NotFound`].
+///
+/// # Panics
+///
+/// Every operation panics for want of a [record](super::Options::records).
+#[doc(alias = "ShmCell")]
+#[doc(alias = "ShareableList")]
+pub struct Handle<T: ShmType> {
+    segment: Arc<Segment<Cell<T>>>,
+    name: Name,
+}
+
+impl<T: ShmType> Handle<T> {
+    /// A new value, under a name that nobody has used.
+    ///
+    /// # Errors
+    ///
+    /// As [`Segment::create`].
+    pub fn new(value: T) -> Result<Self, Error> {
+        Self::create(&Name::random(), &Options::new(), value)
+    }
+
+    /// A new value under this name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Segment::create`].
+    pub fn create(name: &Name, options: &Options, value: T) -> Result<Self, Error> {
+        Self::from_segment(name, Segment::create(name, options, value)?)
+    }
+
+    /// The value with this name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Segment::open`].
+    pub fn open(name: &Name) -> Result<Self, Error> {
+        Self::from_segment(name, Segment::open(name)?)
+    }
+
+    /// The value with this name, or a new one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Segment::open_or_create`].
+    pub fn open_or_create(name: &Name, options: &Options, value: T) -> Result<Self, Error> {
+        Self::from_segment(name, Segment::open_or_create(name, options, value)?)
+    }
+
+    fn from_segment(name: &Name, segment: Segment<Cell<T>>) -> Result<Self, Error> {
+        Ok(Self { segment: Arc::new(segment), name: name.clone() })
+    }
+
+    /// The name by which others open it.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// A copy of the value.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] when it was unlinked; [`Error::Forked`].
+    pub fn get(&self) -> Result<T, Error> {
+        let cell = &**self.segment;
+        let _hold = cell.enter(Access::Read)?;
+        // SAFETY: D3: readers only, as long as the hold is there.
+        let copies = unsafe { cell.copies.get() };
+        Ok(copies[cell.current()])
+    }
+
+    /// Replaces the value.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub fn set(&self, value: T) -> Result<(), Error> {
+        let cell = &**self.segment;
+        let hold = cell.enter(Access::Write)?;
+        cell.publish(&hold, value);
+        Ok(())
+    }
+
+    /// Changes the value: `f` gets a copy, which replaces the value when `f`
+    /// returns. Nobody else reads or writes meanwhile. Should `f` panic, or the
+    /// process die, the value is as it was.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub fn update<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, Error> {
+        let cell = &**self.segment;
+        let hold = cell.enter(Access::Write)?;
+        // SAFETY: D3: an exclusive hold.
+        let mut value = unsafe { cell.copies.get() }[cell.current()];
+        let result = f(&mut value);
+        cell.publish(&hold, value);
+        Ok(result)
+    }
+
+    /// Removes the value and its name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] when that has been done; and if the name cannot be
+    /// removed, in which case the value stays.
+    pub fn unlink(&self) -> Result<(), Error> {
+        let cell = &**self.segment;
+        let _hold = cell.enter(Access::Write)?;
+        // The name may be another one's by now, if somebody has removed it by
+        // other means.
+        if self.segment.is_unlinked() {
+            cell.remove();
+            return Err(Error::NotFound);
+        }
+        Segment::unlink(&self.name)?;
+        point(Point::Removed);
+        cell.remove();
+        Ok(())
+    }
+}
+
+impl<T: ShmType> Clone for Handle<T> {
+    fn clone(&self) -> Self {
+        Self { segment: Arc::clone(&self.segment), name: self.name.clone() }
+    }
+}
+
+impl<T: ShmType> fmt::Debug for Handle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// What the segment of a [`Handle`] holds.
+#[doc(hidden)]
+#[derive(Debug)]
+#[allow(unreachable_pub, reason = "it is the segment's type")]
+pub struct Cell<T> {
+    lock: FifoLock<ReadWrite>,
+    attachment: Arc<Attachment>,
+    flags_at: u64,
+    copies: Data<[T; 2]>,
+}
+
+/// Where things are in its flags.
+const CURRENT: u64 = 0;
+const REMOVED: u64 = 4;
+const FLAGS: u64 = 64;
+
+impl<T: ShmType> Content for Cell<T> {
+    type Init = T;
+
+    fn plan(plan: &mut Plan) {
+        plan.fingerprint.text("Handle");
+        FifoLock::<ReadWrite>::plan(plan);
+        plan.object(kind::FLAGS, FLAGS);
+        Data::<[T; 2]>::plan(plan);
+    }
+
+    fn create(site: &mut Site<'_>, init: &T) -> Result<(), Error> {
+        FifoLock::<ReadWrite>::create(site, &())?;
+        site.next(kind::FLAGS, FLAGS)?;
+        Data::create(site, [*init; 2])
+    }
+
+    fn open(site: &mut Site<'_>) -> Result<Self, Error> {
+        let lock = FifoLock::open(site)?;
+        let flags_at = site.next(kind::FLAGS, FLAGS)?;
+        let attachment = Arc::clone(site.attachment());
+        Ok(Self { lock, attachment, flags_at, copies: Data::open(site)? })
+    }
+}
+
+impl<T: ShmType> Cell<T> {
+    fn flag(&self, at: u64) -> &AtomicU32 {
+        self.attachment.map().u32(self.flags_at + at)
+    }
+
+    fn current(&self) -> usize {
+        // Ordering: Relaxed, the lock orders.
+        self.flag(CURRENT).load(Ordering::Relaxed) as usize & 1
+    }
+
+    fn enter(&self, mode: Access) -> Result<Hold<'_, ReadWrite>, Error> {
+        if !self.attachment.is_ours() {
+            return Err(Error::Forked);
+        }
+        let hold = self.lock.acquire(mode).unwrap_or_else(|died| {
+            // Its owner's value counts, or it does not: both are whole.
+            let mut hold = died.into_inner();
+            if mode == Access::Write {
+                hold.mark_consistent();
+                // It may have died between the two steps of removing.
+                if self.attachment.is_unlinked() {
+                    self.remove();
+                }
+            }
+            hold
+        });
+        // Ordering: Relaxed, the lock orders.
+        if self.flag(REMOVED).load(Ordering::Relaxed) != 0 {
+            return Err(Error::NotFound);
+        }
+        Ok(hold)
+    }
+
+    fn publish(&self, _: &Hold<'_, ReadWrite>, value: T) {
+        let next = 1 - self.current();
+        // SAFETY: D3: an exclusive hold, which the caller shows.
+        let copies = unsafe { self.copies.get_mut() };
+        copies[next] = value;
+        point(Point::Copied);
+        // Ordering: Release: should this process die now, whoever sees the
+        // number sees the copy.
+        self.flag(CURRENT).store(next as u32, Ordering::Release);
+        point(Point::Published);
+    }
+
+    fn remove(&self) {
+        // Ordering: Relaxed, the lock orders.
+        self.flag(REMOVED).store(1, Ordering::Relaxed);
+    }
+}

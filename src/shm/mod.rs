@@ -1,0 +1,72 @@
+//! Locks between processes, which survive the death of their owners.
+//!
+//! Linux only: elsewhere this module is absent.
+//!
+//! A [`Segment`] is memory that processes share, by a name, a file or a passed
+//! descriptor. In it are locks with the names and methods of the other
+//! backends: first come, first served among all threads and tasks of all
+//! processes, with the modes of your own [`Rules`](crate::Rules).
+//!
+//! # Death
+//!
+//! A process may be killed at any instruction. What it held is given back,
+//! its places in line vanish, and the order of the others stays. Acquisitions
+//! return `Result<Guard, OwnerDied<Guard>>`: if the dead one may have been
+//! changing what the lock protects, the next owner is told, see [`OwnerDied`].
+//! A death is noticed by those who wait, within
+//! [`Options::poll`]. A stopped process lives, and keeps what it has.
+//!
+//! # Where it differs from the other backends
+//!
+//! * The locks are made with their segment and reached through it: they are
+//!   not `static`.
+//! * Data in a segment are plain: other programs read them.
+//! * Futures of one task are served strictly in order, and a grant stays with
+//!   the future that it was made for: poll all of them, or drop those that you
+//!   don't poll.
+
+mod attach;
+mod content;
+mod counter;
+mod data;
+mod env;
+mod error;
+mod fault;
+mod fifo_lock;
+mod format;
+#[cfg(feature = "async")]
+pub mod future;
+mod guard;
+mod handle;
+mod inspect;
+mod line;
+mod map;
+mod mutex;
+mod name;
+mod options;
+mod raw;
+mod record;
+mod repair;
+mod rwlock;
+mod segment;
+mod semaphore;
+mod sys;
+mod tasks;
+#[cfg(feature = "async")]
+mod wait_task;
+
+pub use content::Content;
+pub use counter::Counter;
+pub use data::ShmType;
+pub use error::{Error, OwnerDied};
+pub use fifo_lock::{FifoLock, Hold};
+pub use handle::Handle;
+pub use inspect::{Claim, Inspection};
+pub use mutex::{Mutex, MutexGuard};
+pub use name::{Name, NameError};
+pub use options::{AfterReboot, Options};
+pub use rwlock::{RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard};
+pub use segment::{Peer, Recovered, Segment};
+pub use semaphore::{Permit, Semaphore};
+#[cfg(test)]
+mod tests;

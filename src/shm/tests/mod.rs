@@ -1,0 +1,78 @@
+//! Processes that are killed, stopped and forked in the middle of a lock's own
+//! code.
+//!
+//! The test binary runs itself again, with a role in its environment.
+
+#![allow(unsafe_code)]
+
+mod handles;
+mod kills;
+mod life;
+mod scratch;
+#[cfg(target_arch = "x86_64")]
+mod steps;
+mod stories;
+
+use alloc::string::String;
+use std::process::{Child, Command, Stdio};
+
+/// The name of the role, in a process that has one.
+fn role() -> Option<String> {
+    std::env::var("PORTUNUS_SHM_ROLE").ok()
+}
+
+fn argument(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("a child without {name}"))
+}
+
+fn number(name: &str) -> u64 {
+    argument(name).parse().expect("a number")
+}
+
+/// Runs this binary again with this role and these arguments.
+fn child(role: &str, arguments: &[(&str, String)]) -> Child {
+    let mut command = Command::new(std::env::current_exe().expect("this binary"));
+    command
+        .args(["--exact", "shm::tests::child_with_a_role", "--nocapture", "--test-threads=1"])
+        .env("PORTUNUS_SHM_ROLE", role)
+        .stdout(Stdio::null());
+    for (name, value) in arguments {
+        command.env(name, value);
+    }
+    command.spawn().expect("this binary runs")
+}
+
+/// Not a test by itself: what the children do.
+#[test]
+fn child_with_a_role() {
+    match role().as_deref() {
+        None => {}
+        Some("worker") => kills::worker(),
+        Some("actor") => stories::actor(),
+        Some("lodger") => life::lodger(),
+        Some("writer") => handles::writer(),
+        Some(other) => panic!("no such role: {other}"),
+    }
+}
+
+/// A small generator.
+struct Dice(u64);
+
+impl Dice {
+    fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % sides
+    }
+}
+
+/// Sends a child a signal.
+fn signal(child: &Child, signal: i32) {
+    // SAFETY: it has no conditions; the child has not been waited for.
+    unsafe { libc::kill(child.id() as i32, signal) };
+}

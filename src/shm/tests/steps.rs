@@ -1,0 +1,118 @@
+//! The actor of the stories, killed after exactly so many instructions.
+//!
+//! `PORTUNUS_STEPS` sets how many of them are tried in each story, at even
+//! distances; 10 by default. With a million it is every single one.
+
+use alloc::string::ToString;
+use core::time::Duration;
+
+use super::child;
+use super::scratch::{Scratch, Tree};
+use super::stories::{AT, ENTERS, until};
+use crate::atomic::Ordering;
+use crate::shm::format::lock;
+use crate::shm::{FifoLock, Name, Options, Segment};
+
+type Stage = (FifoLock<super::scratch::Orchard>, Scratch);
+
+/// Where the actor says which thread it is.
+const THREAD: u64 = 2;
+
+/// In the actor: stops, to go on step by step.
+pub(super) fn be_traced(scratch: &Scratch) {
+    // SAFETY: a thread may ask to be traced, and stop itself.
+    unsafe {
+        assert_eq!(libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0), 0, "traced");
+        scratch.set(THREAD, libc::gettid() as u64);
+        libc::raise(libc::SIGSTOP);
+    }
+}
+
+/// What became of the traced thread.
+fn wait(thread: i32) -> i32 {
+    let mut status = 0;
+    // SAFETY: a thread of our own child, which nobody else waits for.
+    let waited = unsafe { libc::waitpid(thread, &raw mut status, libc::__WALL) };
+    assert_eq!(waited, thread, "the traced thread");
+    status
+}
+
+/// Kills the actor after `count` instructions. How many it took.
+fn play(story: &str, count: u64) -> u64 {
+    let name = Name::random();
+    let options = Options::new().records(64).processes(8).poll(Duration::from_millis(2));
+    let stage: Segment<Stage> = Segment::create(&name, &options, ((), ())).expect("a stage");
+    let (fifo, scratch) = &*stage;
+    let ours = (story == "queue").then(|| fifo.acquire(Tree::Fell).expect("free"));
+    // Its cue: those who wait behind it are told by the line.
+    scratch.set(ENTERS, u64::from(story == "queue" || story == "convert"));
+    let mut taken = 0;
+    std::thread::scope(|scope| {
+        let mut actor = child(
+            "actor",
+            &[
+                ("NAME", name.to_string()),
+                ("STORY", story.to_string()),
+                ("POINT", "0".to_string()),
+                ("STEPS", "1".to_string()),
+            ],
+        );
+        let pid = actor.id() as i32;
+        if story == "hand over" {
+            until("the actor comes", || scratch.get(AT) == 1);
+            for waiting in 1..=2 {
+                scope.spawn(|| drop(stage.0.acquire(Tree::Fell)));
+                until("they wait", || fifo.waiting() == waiting);
+            }
+            scratch.set(ENTERS, 1);
+        }
+        until("it is traced", || scratch.get(THREAD) != 0);
+        let thread = scratch.get(THREAD) as i32;
+        let mut status = wait(thread);
+        assert!(libc::WIFSTOPPED(status), "it stops first: {status}");
+        while taken < count && libc::WIFSTOPPED(status) {
+            // SAFETY: our own child, which is stopped and traced by this thread.
+            let stepped = unsafe { libc::ptrace(libc::PTRACE_SINGLESTEP, thread, 0, 0) };
+            assert_eq!(stepped, 0, "a step");
+            status = wait(thread);
+            taken += 1;
+            if scratch.get(AT) == 99 {
+                break;
+            }
+        }
+        if libc::WIFSTOPPED(status) {
+            // SAFETY: as above.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+            while libc::WIFSTOPPED(wait(thread)) {}
+        }
+        assert!(!actor.wait().expect("a child").success(), "it was killed");
+        drop(ours);
+    });
+    for mode in [Tree::Look, Tree::Fell] {
+        let mut hold = match fifo.acquire_for(mode, Duration::from_secs(20)) {
+            Ok(hold) => hold.unwrap_or_else(|| panic!("{story} after {taken}: nobody gets in")),
+            Err(died) => died.into_inner(),
+        };
+        hold.mark_consistent();
+    }
+    let at = scratch.attachment.objects()[0].at;
+    let word = scratch.attachment.map().u64(at + lock::WORD).load(Ordering::SeqCst);
+    assert_eq!(word, 0, "{story} after {taken}: units are left");
+    Segment::unlink(&name).expect("it is there");
+    taken
+}
+
+#[test]
+fn killed_after_any_number_of_instructions() {
+    let most = std::env::var("PORTUNUS_STEPS").map_or(10, |most| most.parse().expect("a number"));
+    for story in ["pair", "queue", "hand over", "convert"] {
+        // One that waits takes instructions without end.
+        let all = play(story, 5_000);
+        assert!(all > 50, "{story} took {all} instructions");
+        let stride = (all / most).max(1);
+        // Not the same places in each story.
+        for count in (story.len() as u64 % stride..all).step_by(stride as usize) {
+            play(story, count);
+        }
+    }
+}

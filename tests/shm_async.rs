@@ -1,0 +1,205 @@
+//! Tasks at locks in a segment, on an executor and polled by hand.
+
+#![cfg(all(feature = "shm", feature = "async", target_os = "linux", target_has_atomic = "64"))]
+#![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use portunus::ConvertError;
+use portunus::rules::{Access, ReadWrite};
+use portunus::shm::{
+    Content, FifoLock, Mutex, Options, RwLock, RwLockUpgradableReadGuard, Segment, Semaphore,
+};
+
+/// A segment without a name; the first who waits looks after the dead seldom,
+/// so that who is woken was woken by a grant.
+fn segment<C: Content>(init: C::Init) -> Segment<C> {
+    let options = Options::new().records(64).poll(Duration::from_secs(10));
+    Segment::memfd(&options, init).unwrap().0
+}
+
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Count {
+    fn new() -> (Arc<Self>, Waker) {
+        let count = Arc::new(Self::default());
+        (Arc::clone(&count), Waker::from(count))
+    }
+
+    /// Waits for a wake-up.
+    fn rings(&self) {
+        let start = Instant::now();
+        while self.0.load(Ordering::SeqCst) == 0 {
+            assert!(start.elapsed() < Duration::from_secs(5), "nobody called the waker");
+            thread::yield_now();
+        }
+    }
+}
+
+fn poll<F: Future>(future: std::pin::Pin<&mut F>, waker: &Waker) -> Option<F::Output> {
+    match future.poll(&mut Context::from_waker(waker)) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+#[test]
+fn a_task_is_woken_by_the_grant_and_keeps_its_place() {
+    let lock: Segment<FifoLock<ReadWrite>> = segment(());
+    let first = lock.acquire(Access::Write).unwrap();
+    let (one, one_waker) = Count::new();
+    let (two, two_waker) = Count::new();
+    let mut a = pin!(lock.acquire_async(Access::Write));
+    let mut b = pin!(lock.acquire_async(Access::Read));
+    assert!(poll(a.as_mut(), &one_waker).is_none());
+    assert!(poll(b.as_mut(), &two_waker).is_none());
+    assert_eq!(lock.waiting(), 2);
+    drop(first);
+    one.rings();
+    assert!(poll(b.as_mut(), &two_waker).is_none(), "not its turn");
+    assert_eq!(two.0.load(Ordering::SeqCst), 0);
+    let hold = poll(a.as_mut(), &one_waker).expect("granted").unwrap();
+    drop(hold);
+    two.rings();
+    assert!(poll(b.as_mut(), &two_waker).expect("granted").is_ok());
+    assert!(!lock.is_locked());
+}
+
+#[test]
+fn a_dropped_future_leaves_wherever_it_is() {
+    let lock: Segment<FifoLock<ReadWrite>> = segment(());
+    // Before the first poll.
+    drop(lock.acquire_async(Access::Write));
+    assert!(!lock.is_locked());
+    // Queued: those behind it enter.
+    let reader = lock.acquire(Access::Read).unwrap();
+    let (_, waker) = Count::new();
+    let (behind, behind_waker) = Count::new();
+    let mut second = pin!(lock.acquire_async(Access::Read));
+    {
+        let mut writer = pin!(lock.acquire_async(Access::Write));
+        assert!(poll(writer.as_mut(), &waker).is_none());
+        assert!(poll(second.as_mut(), &behind_waker).is_none());
+    }
+    behind.rings();
+    drop(poll(second.as_mut(), &behind_waker).expect("granted"));
+    // Granted and not polled: it is passed on.
+    let (granted, waker) = Count::new();
+    let (next, next_waker) = Count::new();
+    let mut third = pin!(lock.acquire_async(Access::Write));
+    {
+        let mut writer = pin!(lock.acquire_async(Access::Write));
+        assert!(poll(writer.as_mut(), &waker).is_none());
+        assert!(poll(third.as_mut(), &next_waker).is_none());
+        drop(reader);
+        granted.rings();
+    }
+    next.rings();
+    drop(poll(third.as_mut(), &next_waker).expect("granted"));
+    assert!(!lock.is_locked());
+    assert_eq!(lock.waiting(), 0);
+}
+
+#[test]
+fn another_waker_takes_the_place_of_the_first() {
+    let lock: Segment<FifoLock<ReadWrite>> = segment(());
+    let hold = lock.acquire(Access::Write).unwrap();
+    let (old, old_waker) = Count::new();
+    let (new, new_waker) = Count::new();
+    let mut future = pin!(lock.acquire_async(Access::Read));
+    assert!(poll(future.as_mut(), &old_waker).is_none());
+    assert!(poll(future.as_mut(), &new_waker).is_none());
+    drop(hold);
+    new.rings();
+    assert_eq!(old.0.load(Ordering::SeqCst), 0);
+    assert!(poll(future.as_mut(), &new_waker).is_some());
+}
+
+#[test]
+fn conversions_are_awaited_dropped_and_refused() {
+    let lock: Segment<FifoLock<ReadWrite>> = segment(());
+    let one = lock.acquire(Access::Read).unwrap();
+    let two = lock.acquire(Access::Read).unwrap();
+    let (count, waker) = Count::new();
+    let mut upgrade = pin!(one.convert_async(Access::Write));
+    assert!(poll(upgrade.as_mut(), &waker).is_none());
+    let mut other = pin!(two.convert_async(Access::Write));
+    let Some(Err((two, error))) = poll(other.as_mut(), Waker::noop()) else {
+        panic!("two upgrades would wait for each other")
+    };
+    assert_eq!((error, two.mode()), (ConvertError::Deadlock, Access::Read));
+    drop(two);
+    count.rings();
+    let Some(Ok(writer)) = poll(upgrade.as_mut(), &waker) else { panic!("granted") };
+    assert_eq!(writer.mode(), Access::Write);
+    // A downgrade is ready at once; an upgrade that is dropped lets go.
+    let mut down = pin!(writer.convert_async(Access::Read));
+    let Some(Ok(reader)) = poll(down.as_mut(), &waker) else { panic!("at once") };
+    let beside = lock.acquire(Access::Read).unwrap();
+    {
+        let mut upgrade = pin!(reader.convert_async(Access::Write));
+        assert!(poll(upgrade.as_mut(), &waker).is_none());
+        assert_eq!((lock.waiting(), lock.holders(Access::Read)), (1, 2));
+    }
+    assert_eq!((lock.waiting(), lock.holders(Access::Read)), (0, 1));
+    drop(beside);
+    assert!(!lock.is_locked());
+}
+
+#[test]
+fn tasks_and_threads_of_two_attachments_count_together() {
+    use std::os::fd::AsFd;
+    let (first, fd) = Segment::<Mutex<u64>>::memfd(&Options::new(), 0).unwrap();
+    let second = Segment::<Mutex<u64>>::from_fd(fd.as_fd()).unwrap();
+    thread::scope(|scope| {
+        for segment in [&first, &second] {
+            scope.spawn(move || {
+                smol::block_on(async {
+                    for _ in 0..500 {
+                        *segment.lock_async().await.unwrap() += 1;
+                        smol::future::yield_now().await;
+                    }
+                });
+            });
+            scope.spawn(move || {
+                for _ in 0..500 {
+                    *segment.lock().unwrap() += 1;
+                }
+            });
+        }
+    });
+    assert_eq!(*first.lock().unwrap(), 2000);
+}
+
+#[test]
+fn readers_permits_and_upgrades_are_awaited() {
+    let (lock, permits): (Segment<RwLock<u64>>, Segment<Semaphore>) = (segment(1), segment(2));
+    smol::block_on(async {
+        let (one, two) = (lock.read_async().await.unwrap(), lock.read_async().await.unwrap());
+        assert_eq!(*one + *two, 2);
+        drop((one, two));
+        let seen = lock.upgradable_read_async().await.unwrap();
+        *RwLockUpgradableReadGuard::upgrade_async(seen).await += 1;
+        *lock.write_async().await.unwrap() += 1;
+        assert_eq!(*lock.read_async().await.unwrap(), 3);
+        assert!(permits.acquire_many_async(3).await.is_err());
+        let both = permits.acquire_many_async(2).await.unwrap().unwrap();
+        assert_eq!(permits.available_permits(), 0);
+        drop(both);
+        assert_eq!(permits.acquire_async().await.unwrap().count(), 1);
+    });
+    assert!(!lock.is_locked());
+}
