@@ -41,6 +41,11 @@ pub fn print(text: &str) {
     hprint!("{}", text);
 }
 
+#[allow(dead_code, reason = "not all programs need it")]
+pub fn print_all(text: core::fmt::Arguments<'_>) {
+    hprint!("{}", text);
+}
+
 pub fn exit(status: u32) -> ! {
     // SYS_EXIT_EXTENDED with ADP_Stopped_ApplicationExit.
     let block = [0x20026_u32, status];

@@ -10,26 +10,7 @@ use portunus::rules::{Access, ReadWrite};
 use portunus::{ReadPreferring, WritePreferring};
 
 use crate::ensure;
-
-/// Two halves that are always equal for whoever may look.
-#[derive(Default)]
-struct Pair {
-    left: u32,
-    right: u32,
-}
-
-impl Pair {
-    const NEW: Self = Self { left: 0, right: 0 };
-
-    fn bump(&mut self) {
-        self.left = black_box(self.left + 1);
-        self.right = black_box(self.right + 1);
-    }
-
-    fn is_whole(&self) -> bool {
-        black_box(self.left) == black_box(self.right)
-    }
-}
+use crate::pair::Pair;
 
 static MUTEX: Mutex<Pair> = Mutex::new(Pair::NEW);
 static FAIR: RwLock<Pair> = RwLock::new(Pair::NEW);
@@ -125,31 +106,22 @@ fn round(number: u32, mut main: impl FnMut()) -> u32 {
     times + ENTERED.load(Ordering::Relaxed)
 }
 
-/// Main's part with a pair: a while in which a handler may come.
-fn work(pair: &mut Pair) {
-    pair.left = black_box(pair.left + 1);
-    for step in 0..50 {
-        black_box(step);
-    }
-    pair.right = black_box(pair.right + 1);
-}
-
 /// One round on a readers-writer lock.
 macro_rules! shared {
     ($number:expr, $lock:expr, $name:expr) => {{
         let times = round($number, || {
-            work(&mut $lock.write());
+            $lock.write().bump_slowly();
             ensure($lock.read().is_whole(), $name);
         });
         let pair = $lock.read();
-        ensure(pair.left == times && pair.right == times, $name);
+        ensure(pair.counts(times), $name);
     }};
 }
 
 pub fn check() {
-    let times = round(1, || work(&mut MUTEX.lock()));
+    let times = round(1, || MUTEX.lock().bump_slowly());
     let pair = MUTEX.lock();
-    ensure(pair.left == times && pair.right == times, "mutex");
+    ensure(pair.counts(times), "mutex");
 
     shared!(2, FAIR, "fair shared lock");
     shared!(3, READERS, "read-preferring shared lock");

@@ -2,62 +2,14 @@
 //! interrupts.
 //!
 //! This is where an update made of a load and a store is seen: the handler's
-//! unit, taken in between, is lost. The build with the feature `broken` has
-//! such a lock, and must fail.
+//! unit, taken in between, is lost. `broken.rs` has such a lock, and must fail.
 
 use core::cell::RefCell;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use critical_section::Mutex;
 
-use crate::ensure;
-
-#[cfg(feature = "broken")]
-use broken as gate;
-#[cfg(not(feature = "broken"))]
-use real as gate;
-
-#[cfg(not(feature = "broken"))]
-mod real {
-    use portunus::critical;
-    use portunus::rules::{Access, ReadWrite};
-
-    static LOCK: critical::FifoLock<ReadWrite> = critical::FifoLock::new(ReadWrite);
-
-    pub type Hold = critical::Hold<'static, ReadWrite>;
-
-    pub fn enter() -> Option<Hold> {
-        LOCK.try_acquire(Access::Read)
-    }
-
-    pub fn inside() -> usize {
-        LOCK.holders(Access::Read)
-    }
-}
-
-#[cfg(feature = "broken")]
-mod broken {
-    use core::sync::atomic::{AtomicUsize, Ordering};
-
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-
-    pub struct Hold;
-
-    pub fn enter() -> Option<Hold> {
-        COUNT.store(COUNT.load(Ordering::SeqCst) + 1, Ordering::SeqCst);
-        Some(Hold)
-    }
-
-    impl Drop for Hold {
-        fn drop(&mut self) {
-            COUNT.store(COUNT.load(Ordering::SeqCst).wrapping_sub(1), Ordering::SeqCst);
-        }
-    }
-
-    pub fn inside() -> usize {
-        COUNT.load(Ordering::SeqCst)
-    }
-}
+use crate::{ensure, gate};
 
 /// What the handler holds from one interrupt to the next.
 static KEPT: Mutex<RefCell<Option<gate::Hold>>> = Mutex::new(RefCell::new(None));

@@ -47,6 +47,11 @@ pub fn print(text: &str) {
     semihosting::print!("{}", text);
 }
 
+#[allow(dead_code, reason = "not all programs need it")]
+pub fn print_all(text: core::fmt::Arguments<'_>) {
+    semihosting::print!("{}", text);
+}
+
 pub fn exit(status: u32) -> ! {
     semihosting::process::exit(status as i32)
 }

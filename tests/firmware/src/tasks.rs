@@ -7,13 +7,12 @@ use core::pin::{Pin, pin};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::task::{Context, Poll, Waker};
 
-use embassy_executor::{Executor, Spawner};
+use embassy_executor::Spawner;
 use portunus::critical::{Critical, FifoLock, Hold, Permit, Semaphore};
 use portunus::future::AcquireHold;
 use portunus::rules::{Exclusive, Sole};
-use static_cell::StaticCell;
 
-use crate::{board, ensure};
+use crate::{ensure, give_way};
 
 const TASKS: u32 = 4;
 const ROUNDS: u32 = 200;
@@ -84,13 +83,8 @@ pub fn tick() {
     });
 }
 
-pub fn check() -> ! {
-    static EXECUTOR: StaticCell<Executor> = StaticCell::new();
+pub async fn check_tasks(spawner: Spawner) {
     RUNNING.store(true, Ordering::Relaxed);
-    EXECUTOR.init(Executor::new()).run(spawn)
-}
-
-fn spawn(spawner: Spawner) {
     for _ in 0..TASKS {
         // Its permit goes back when it is done.
         match worker(DONE.acquire()) {
@@ -98,24 +92,19 @@ fn spawn(spawner: Spawner) {
             Err(_) => ensure(false, "a task could not be spawned"),
         }
     }
-    match judge() {
-        Ok(token) => spawner.spawn(token),
-        Err(_) => ensure(false, "the judge could not be spawned"),
-    }
-}
-
-/// Gives way once.
-async fn give_way() {
-    let mut gave = false;
-    poll_fn(|cx| {
-        if gave {
-            return Poll::Ready(());
-        }
-        gave = true;
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
+    // All permits are back when all workers are done.
+    let Ok(all) = DONE.acquire_many_async(TASKS).await else { return };
+    drop(all);
+    RUNNING.store(false, Ordering::Relaxed);
+    critical_section::with(|cs| {
+        let mut handler = HANDLER.borrow_ref_mut(cs);
+        handler.request = None;
+        handler.hold = None;
+    });
+    ensure(ASKED.load(Ordering::Relaxed) > TASKS * ROUNDS, "a request is missing");
+    ensure(ENTERED.load(Ordering::Relaxed) > 10, "the handler never got in");
+    ensure(CANCELLED.load(Ordering::Relaxed) > 0, "nothing was ever cancelled");
+    ensure(!LOCK.is_locked() && LOCK.waiting() == 0, "the lock is not left as it was");
 }
 
 #[embassy_executor::task(pool_size = TASKS as usize)]
@@ -160,23 +149,4 @@ async fn worker(_running: Permit<'static>) {
             }
         }
     }
-}
-
-#[embassy_executor::task]
-async fn judge() {
-    // All permits are back when all workers are done.
-    let Ok(all) = DONE.acquire_many_async(TASKS).await else { return };
-    drop(all);
-    RUNNING.store(false, Ordering::Relaxed);
-    critical_section::with(|cs| {
-        let mut handler = HANDLER.borrow_ref_mut(cs);
-        handler.request = None;
-        handler.hold = None;
-    });
-    ensure(ASKED.load(Ordering::Relaxed) > TASKS * ROUNDS, "a request is missing");
-    ensure(ENTERED.load(Ordering::Relaxed) > 10, "the handler never got in");
-    ensure(CANCELLED.load(Ordering::Relaxed) > 0, "nothing was ever cancelled");
-    ensure(!LOCK.is_locked() && LOCK.waiting() == 0, "the lock is not left as it was");
-    board::print("tasks: ok\n");
-    board::exit(0)
 }
