@@ -1,9 +1,11 @@
 //! The locks of this crate beside every peer, in one process.
 //!
 //! ```text
-//! cargo bench --bench locks --features async                    everything, about two minutes
-//! cargo bench --bench locks --features async -- --quick         few rounds, under 20 seconds
+//! cargo bench --bench locks --features async                    times and sizes, some minutes
+//! cargo bench --bench locks --features async -- --quick         few rounds, half a minute
 //! cargo bench --bench locks --features async -- drain/ tasks/   tables whose name has one of these
+//! cargo bench --bench locks --features async -- --instructions  what a pair takes, counted
+//! cargo bench --bench locks --features async -- --fairness      who waits, and who is passed
 //! ```
 //!
 //! It measures only with `--bench`, which `cargo bench` passes, or `--quick`.
@@ -17,20 +19,28 @@
 //! |---|---|---|
 //! | `pair/KIND` | a thread enters and leaves, nobody else is there | `CAS pair` |
 //! | `poll/KIND` | a future is made, polled once, and its guard dropped | `CAS pair` |
+//! | `contended/N` | a short section, some work outside; N threads on two cores | `std` |
 //! | `threads/N` | the lock passes from one thread to another; N threads on two cores | `adaptive ticket` |
 //! | `tasks/KIND/N` | a task enters, yields once inside, leaves; N tasks on one thread | `maitake` |
 //! | `drain/KIND/N` | one of N queued futures is served | `maitake` |
 //! | `cancel/KIND/N` | one of N queued futures is dropped, in random order, half of them | `maitake` |
+//! | `notify/ping/…` | a turn passes between two, with a condition | `std`, `asyncband` |
+//! | `notify/all/…` | one of a crowd that is notified at once runs | `std`, `asyncband` |
+//! | `door/…` | as `pair` and `poll`, through a door | `portunus sync` |
 //! | `sizes` | bytes of a lock without data, and of its future | |
 //!
 //! # How to read them
 //!
 //! Take the ratios, not the nanoseconds. A round takes one sample of each row,
 //! and a ratio is formed inside its round; its minimum, median and maximum over
-//! all rounds are printed. In `threads` a higher ratio is better, elsewhere a
+//! all rounds are printed. In `threads` and `contended` a higher ratio is better, elsewhere a
 //! lower one. Rows named `portunus` are this crate's; the reference points
 //! (`CAS pair`, `swap pair`, the ticket locks) are written here, in
 //! `reference.rs`.
+//!
+//! `--instructions` needs valgrind. It counts `pair` and `poll`, exactly, and
+//! fails when a lock of this crate takes more than it may. `--fairness` says at
+//! its head, in `suite/fairness`, what its figures are.
 //!
 //! At the end stand the aims, the ratios reached, and whether they were met.
 //!
@@ -55,8 +65,8 @@
 mod suite;
 
 #[cfg(all(feature = "std", feature = "async"))]
-fn main() {
-    suite::run();
+fn main() -> std::process::ExitCode {
+    suite::run()
 }
 
 #[cfg(not(all(feature = "std", feature = "async")))]

@@ -26,10 +26,27 @@ impl Effort {
     }
 }
 
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Times and sizes.
+    Times,
+    /// Who waits how long, and who is passed by whom.
+    Fairness,
+    /// Instructions, by running this program again under valgrind.
+    Instructions,
+    /// The program that runs there.
+    Counted,
+}
+
+/// The flag that has instructions counted.
+pub(crate) const INSTRUCTIONS: &str = "--instructions";
+
 /// What the command line says.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) effort: Effort,
+    pub(crate) part: Part,
     /// Parts of the names of the tables that are wanted; none: all.
     filters: Vec<String>,
 }
@@ -38,12 +55,16 @@ impl Options {
     /// `None` when there is nothing to do.
     pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Option<Self> {
         let (mut bench, mut quick, mut test) = (false, false, false);
+        let mut part = Part::Times;
         let mut filters = Vec::new();
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--bench" => bench = true,
                 "--quick" => quick = true,
                 "--test" => test = true,
+                "--fairness" => part = Part::Fairness,
+                INSTRUCTIONS => part = Part::Instructions,
+                "--counted" => part = Part::Counted,
                 // This program has no tests to name.
                 "--list" => return None,
                 // Flags of the standard test harness that have a value.
@@ -60,15 +81,15 @@ impl Options {
             (_, true, _) => Effort::Quick,
             (_, false, true) => Effort::Full,
         };
-        Some(Self { effort, filters })
+        Some(Self { effort, part, filters })
     }
 }
 
 /// One lock in one table.
 pub(crate) struct Row {
-    name: &'static str,
+    pub(crate) name: &'static str,
     /// Measures once and answers in the table's unit.
-    sample: Box<dyn FnMut() -> f64>,
+    pub(crate) sample: Box<dyn FnMut() -> f64>,
 }
 
 impl Row {
@@ -96,7 +117,7 @@ pub(crate) struct Spread {
 
 impl Spread {
     /// `None` of nothing.
-    fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
+    pub(crate) fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
         let mut sorted: Vec<f64> = values.collect();
         sorted.sort_by(f64::total_cmp);
         let (&min, &max) = (sorted.first()?, sorted.last()?);
@@ -157,7 +178,7 @@ impl Bench {
         self.options.filters.is_empty()
     }
 
-    fn wants(&self, name: &str) -> bool {
+    pub(crate) fn wants(&self, name: &str) -> bool {
         self.is_complete() || self.options.filters.iter().any(|part| name.contains(part))
     }
 

@@ -1,13 +1,14 @@
 //! This crate's locks as the scenarios see them.
 
 use std::future::Future;
+use std::hint::black_box;
 
 use portunus::prelude::*;
 use portunus::{Held, PerMode, ReadPreferring, Rules, UNLIMITED, WritePreferring};
 use portunus::{spin, sync};
 
 use super::kinds::{
-    AsyncMutex, AsyncRwLock, AsyncSemaphore, Enter, PERMITS, ThreadMutex, ThreadRwLock,
+    AsyncMutex, AsyncRwLock, AsyncSemaphore, Enter, Gate, PERMITS, ThreadMutex, ThreadRwLock,
     ThreadSemaphore,
 };
 use super::peers::{
@@ -107,7 +108,69 @@ macro_rules! five_modes {
                 result
             }
         }
+
+        impl Gate for $type {
+            const NAME: &'static str = $name;
+
+            fn new() -> Self {
+                Self($backend::FifoLock::new(Granularity))
+            }
+
+            #[inline(always)]
+            fn enter(&self) -> impl Future<Output = impl Sized> {
+                self.0.acquire_async(Level::$mode)
+            }
+
+            fn shut(&self) -> impl Future<Output = impl Sized> {
+                self.0.acquire_async(Level::Exclusive)
+            }
+        }
     };
+}
+
+/// The same in a mode that the compiler doesn't know.
+pub(crate) struct FiveUnknown(sync::FifoLock<Granularity>);
+
+impl FiveUnknown {
+    const NAME: &'static str = "any mode, portunus sync";
+
+    #[inline(always)]
+    fn level() -> Level {
+        black_box(Level::Shared)
+    }
+}
+
+impl Enter for FiveUnknown {
+    const NAME: &'static str = Self::NAME;
+
+    fn new() -> Self {
+        Self(sync::FifoLock::new(Granularity))
+    }
+
+    #[inline(always)]
+    fn pass<R>(&self, section: impl FnOnce() -> R) -> R {
+        let hold = self.0.acquire(Self::level());
+        let result = section();
+        drop(hold);
+        result
+    }
+}
+
+impl Gate for FiveUnknown {
+    const NAME: &'static str = Self::NAME;
+
+    fn new() -> Self {
+        Self(sync::FifoLock::new(Granularity))
+    }
+
+    #[inline(always)]
+    fn enter(&self) -> impl Future<Output = impl Sized> {
+        self.0.acquire_async(Self::level())
+    }
+
+    fn shut(&self) -> impl Future<Output = impl Sized> {
+        self.0.acquire_async(Level::Exclusive)
+    }
 }
 
 five_modes!(FiveExclusive, sync, Exclusive, FIVE_EXCLUSIVE);

@@ -24,7 +24,10 @@ const PARKING_LOT_FAIR: &str = "parking_lot unlock_fair";
 const TOKIO: &str = "tokio";
 const INTRUSIVE: &str = "futures-intrusive";
 const ASYNC_LOCK: &str = "async-lock";
+/// The name of the reference of what gets through a lock.
+pub(crate) const STD: &str = "std";
 const EMBASSY: &str = "embassy-sync";
+const SAA: &str = "saa";
 
 /// A mutex whose guard comes from an expression.
 macro_rules! thread_mutex {
@@ -170,10 +173,10 @@ pub(crate) use {
 
 // Threads only.
 
-thread_mutex!(std::sync::Mutex<()>, "std", Self::new(()), |lock| lock.lock().unwrap());
+thread_mutex!(std::sync::Mutex<()>, STD, Self::new(()), |lock| lock.lock().unwrap());
 thread_rwlock!(
     std::sync::RwLock<()>,
-    "std",
+    STD,
     Self::new(()),
     |lock| lock.read().unwrap(),
     lock.write().unwrap()
@@ -207,10 +210,39 @@ impl ThreadMutex for ParkingLotFair {
     }
 }
 
+/// `parking_lot`'s readers-writer lock, handing over each time.
+pub(crate) struct ParkingLotFairRwLock(parking_lot::RwLock<()>);
+
+impl ThreadRwLock for ParkingLotFairRwLock {
+    const NAME: &'static str = PARKING_LOT_FAIR;
+
+    fn new() -> Self {
+        Self(parking_lot::RwLock::new(()))
+    }
+
+    #[inline(always)]
+    fn with_read<R>(&self, section: impl FnOnce() -> R) -> R {
+        let guard = self.0.read();
+        let result = section();
+        parking_lot::RwLockReadGuard::unlock_fair(guard);
+        result
+    }
+
+    #[inline(always)]
+    fn with_write<R>(&self, section: impl FnOnce() -> R) -> R {
+        let guard = self.0.write();
+        let result = section();
+        parking_lot::RwLockWriteGuard::unlock_fair(guard);
+        result
+    }
+}
+
 thread_mutex!(usync::Mutex<()>, "usync", Self::new(()), |lock| lock.lock());
 thread_rwlock!(usync::RwLock<()>, "usync", Self::new(()), |lock| lock.read(), lock.write());
 
 thread_mutex!(::spin::mutex::SpinMutex<()>, "spin", Self::new(()), |lock| lock.lock());
+
+thread_rwlock!(::spin::RwLock<()>, "spin", Self::new(()), |lock| lock.read(), lock.write());
 
 /// `maitake-sync`'s mutex for what is short.
 pub(crate) type MaitakeSpinMutex = maitake_sync::blocking::Mutex<()>;
@@ -263,6 +295,71 @@ thread_semaphore!(async_lock::Semaphore, ASYNC_LOCK, Self::new(PERMITS), |lock| 
 async_mutex!(async_lock::Mutex<()>, ASYNC_LOCK, Self::new(()), |lock| lock.lock());
 async_rwlock!(async_lock::RwLock<()>, ASYNC_LOCK, Self::new(()), |lock| lock.read(), lock.write());
 async_semaphore!(async_lock::Semaphore, ASYNC_LOCK, Self::new(PERMITS), |lock| lock.acquire());
+
+thread_mutex!(saa::Lock, SAA, Self::new(), |lock| Release::after(lock.lock_sync(), || {
+    lock.release_lock();
+}));
+thread_rwlock!(
+    saa::Lock,
+    SAA,
+    Self::new(),
+    |lock| Release::after(lock.share_sync(), || {
+        lock.release_share();
+    }),
+    Release::after(lock.lock_sync(), || {
+        lock.release_lock();
+    })
+);
+thread_semaphore!(saa::Semaphore, SAA, Self::with_permits(PERMITS), |lock| {
+    lock.acquire_sync();
+    Release(|| {
+        lock.release();
+    })
+});
+async_mutex!(saa::Lock, SAA, Self::new(), |lock| async {
+    Release::after(lock.lock_async().await, || {
+        lock.release_lock();
+    })
+});
+async_rwlock!(
+    saa::Lock,
+    SAA,
+    Self::new(),
+    |lock| async {
+        Release::after(lock.share_async().await, || {
+            lock.release_share();
+        })
+    },
+    async {
+        Release::after(lock.lock_async().await, || {
+            lock.release_lock();
+        })
+    }
+);
+async_semaphore!(saa::Semaphore, SAA, Self::with_permits(PERMITS), |lock| async {
+    lock.acquire_async().await;
+    Release(|| {
+        lock.release();
+    })
+});
+
+/// The guard of a lock that has none.
+struct Release<F: FnMut()>(F);
+
+impl<F: FnMut()> Release<F> {
+    #[inline(always)]
+    fn after(taken: bool, release: F) -> Self {
+        debug_assert!(taken, "a lock is poisoned, and nobody did it");
+        Self(release)
+    }
+}
+
+impl<F: FnMut()> Drop for Release<F> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
 
 // Tasks only.
 

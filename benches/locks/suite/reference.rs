@@ -1,11 +1,12 @@
 //! Reference points: how fast an exclusive lock can be that does one thing.
 
+use std::future::{Future, ready};
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::thread;
 
-use super::kinds::{PERMITS, ThreadMutex, ThreadSemaphore};
+use super::kinds::{AsyncMutex, PERMITS, ThreadMutex, ThreadSemaphore};
 use super::machine::Apart;
 
 /// The name of the reference of uncontended pairs.
@@ -32,6 +33,35 @@ impl ThreadMutex for CasPair {
         let result = section();
         self.0.fetch_sub(1, Ordering::Release);
         result
+    }
+}
+
+/// Keeps nobody out: what a scenario takes without a lock.
+pub(crate) struct Nothing;
+
+impl ThreadMutex for Nothing {
+    const NAME: &'static str = "nothing";
+
+    fn new() -> Self {
+        Self
+    }
+
+    #[inline(always)]
+    fn with<R>(&self, section: impl FnOnce() -> R) -> R {
+        section()
+    }
+}
+
+impl AsyncMutex for Nothing {
+    const NAME: &'static str = "nothing";
+
+    fn new() -> Self {
+        Self
+    }
+
+    #[inline(always)]
+    fn lock_future(&self) -> impl Future<Output = impl Sized> {
+        ready(())
     }
 }
 

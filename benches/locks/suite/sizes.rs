@@ -8,6 +8,8 @@ use portunus::{ReadPreferring, spin, sync};
 use super::harness::{Bench, Size};
 use super::kinds::{AsyncMutex, AsyncRwLock, AsyncSemaphore, ThreadMutex, ThreadRwLock};
 use super::peers::{EmbassyMutex, EmbassyRwLock, EmbassySemaphore, MaitakeSpinMutex};
+#[cfg(target_os = "linux")]
+use super::pthread::{PthreadMutex, PthreadRwLock};
 
 /// The kinds, as they are printed.
 pub(crate) const MUTEX: &str = "mutex";
@@ -17,7 +19,7 @@ pub(crate) const SEMAPHORE: &str = "semaphore";
 pub(crate) fn run(bench: &mut Bench) {
     bench.sizes(
         MUTEX,
-        vec![
+        Vec::from([
             mutex::<sync::Mutex<()>>(),
             mutex::<spin::Mutex<()>>(),
             thread_mutex::<std::sync::Mutex<()>>(),
@@ -31,26 +33,33 @@ pub(crate) fn run(bench: &mut Bench) {
             mutex::<async_lock::Mutex<()>>(),
             mutex::<tokio::sync::Mutex<()>>(),
             mutex::<EmbassyMutex>(),
-        ],
+            mutex::<saa::Lock>(),
+            #[cfg(target_os = "linux")]
+            thread_mutex::<PthreadMutex>(),
+        ]),
     );
     bench.sizes(
         RWLOCK,
-        vec![
+        Vec::from([
             rwlock::<sync::RwLock<()>>(),
             rwlock::<spin::RwLock<()>>(),
             rwlock::<sync::RwLock<(), ReadPreferring>>(),
             thread_rwlock::<std::sync::RwLock<()>>(),
             thread_rwlock::<parking_lot::RwLock<()>>(),
             thread_rwlock::<usync::RwLock<()>>(),
+            thread_rwlock::<::spin::RwLock<()>>(),
             rwlock::<maitake_sync::RwLock<()>>(),
             rwlock::<async_lock::RwLock<()>>(),
             rwlock::<tokio::sync::RwLock<()>>(),
             rwlock::<EmbassyRwLock>(),
-        ],
+            rwlock::<saa::Lock>(),
+            #[cfg(target_os = "linux")]
+            thread_rwlock::<PthreadRwLock>(),
+        ]),
     );
     bench.sizes(
         SEMAPHORE,
-        vec![
+        Vec::from([
             semaphore::<sync::Semaphore>(),
             semaphore::<spin::Semaphore>(),
             semaphore::<maitake_sync::Semaphore>(),
@@ -59,7 +68,8 @@ pub(crate) fn run(bench: &mut Bench) {
             semaphore::<async_lock::Semaphore>(),
             semaphore::<tokio::sync::Semaphore>(),
             semaphore::<EmbassySemaphore>(),
-        ],
+            semaphore::<saa::Semaphore>(),
+        ]),
     );
 }
 

@@ -59,6 +59,8 @@ pub(crate) fn judge(bench: &Bench) {
     between_tasks(bench, &mut verdicts);
     lines(bench, &mut verdicts);
     between_threads(bench, &mut verdicts);
+    notified(bench, &mut verdicts);
+    doors(bench, &mut verdicts);
     bytes(bench, &mut verdicts);
     if !quiet {
         println!("  {} of {} met", verdicts.met, verdicts.judged);
@@ -78,6 +80,9 @@ fn uncontended(bench: &Bench, verdicts: &mut Verdicts) {
         ("poll/read", OURS, 1.0),
         ("poll/write", OURS, 1.0),
         ("poll/semaphore", OURS, 1.0),
+        ("poll/modes", FIVE_EXCLUSIVE, 1.0),
+        ("poll/modes", FIVE_SHARED, 1.0),
+        ("poll/modes", FIVE_INTENT, 1.0),
     ];
     for (table, row, aim) in pairs {
         ratio(bench, verdicts, table, row, CAS_PAIR, AtMost(aim));
@@ -86,7 +91,7 @@ fn uncontended(bench: &Bench, verdicts: &mut Verdicts) {
 
 fn between_tasks(bench: &Bench, verdicts: &mut Verdicts) {
     for (kind, aim) in [("mutex", 0.75), ("semaphore", 0.5), ("rwlock", 0.6)] {
-        for parties in tasks::PARTIES {
+        for parties in tasks::crowds() {
             ratio(bench, verdicts, &tasks::name(kind, parties), OURS, MAITAKE, AtMost(aim));
         }
     }
@@ -103,10 +108,13 @@ fn lines(bench: &Bench, verdicts: &mut Verdicts) {
         verdicts.judge(&format!("drain/{kind}, {OURS}, {long} of {short}"), AtMost(FLAT), flat);
     }
     let [short, long] = waiting::CANCELLED;
-    for kind in ["mutex", "semaphore"] {
+    for kind in ["mutex", "semaphore", "write"] {
         let name = |length| waiting::cancel_name(kind, length);
         ratio(bench, verdicts, &name(short), OURS, MAITAKE, AtMost(1.0));
-        ratio(bench, verdicts, &name(long), OURS, INTRUSIVE_LOCAL, AtMost(1.1));
+        // It has no lock of readers and writers.
+        if kind != "write" {
+            ratio(bench, verdicts, &name(long), OURS, INTRUSIVE_LOCAL, AtMost(1.1));
+        }
     }
 }
 
@@ -117,6 +125,25 @@ fn between_threads(bench: &Bench, verdicts: &mut Verdicts) {
         for parking in PARKING {
             ratio(bench, verdicts, &table, OURS, parking, AtLeast(5.0));
         }
+    }
+}
+
+fn notified(bench: &Bench, verdicts: &mut Verdicts) {
+    use super::conditions::{ALL_TASKS, ALL_THREADS, ASYNCBAND, PING_TASKS, PING_THREADS, STD};
+    ratio(bench, verdicts, PING_THREADS, OURS, STD, AtMost(0.5));
+    ratio(bench, verdicts, ALL_THREADS, OURS, STD, AtMost(1.0));
+    ratio(bench, verdicts, PING_TASKS, OURS, ASYNCBAND, AtMost(0.5));
+    ratio(bench, verdicts, ALL_TASKS, OURS, ASYNCBAND, AtMost(0.8));
+}
+
+/// How much dearer than its lock a door may be, and the difference still be
+/// none that could be measured.
+const NO_MORE: f64 = 1.03;
+
+fn doors(bench: &Bench, verdicts: &mut Verdicts) {
+    use super::doors::{DOOR, TABLES};
+    for table in TABLES {
+        ratio(bench, verdicts, table, DOOR, OURS, AtMost(NO_MORE));
     }
 }
 

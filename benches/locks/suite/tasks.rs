@@ -16,9 +16,17 @@ use super::kinds::{AsyncRwLock, Gate, Locking, Taking};
 use super::machine::{Frame, Page};
 use super::peers::MAITAKE;
 use super::random::XorShift;
+use super::reference::Nothing;
 
 /// How many tasks there are.
-pub(crate) const PARTIES: [usize; 3] = [16, 1_000, 10_000];
+const PARTIES: [usize; 4] = [2, 16, 1_000, 10_000];
+/// The least number of them that the aims are about.
+const CROWD: usize = 16;
+
+/// The numbers of tasks that the aims are about.
+pub(crate) fn crowds() -> impl Iterator<Item = usize> {
+    PARTIES.into_iter().filter(|&parties| parties >= CROWD)
+}
 
 /// The table's name for a kind of lock and so many tasks.
 pub(crate) fn name(kind: &str, parties: usize) -> String {
@@ -59,6 +67,8 @@ fn mutex(setting: Setting) -> Vec<Row> {
         gate::<Locking<futures_intrusive::sync::LocalMutex<()>>>(setting),
         gate::<Locking<async_lock::Mutex<()>>>(setting),
         gate::<Locking<tokio::sync::Mutex<()>>>(setting),
+        gate::<Locking<saa::Lock>>(setting),
+        gate::<Locking<Nothing>>(setting),
     ]
 }
 
@@ -71,6 +81,7 @@ fn semaphore(setting: Setting) -> Vec<Row> {
         gate::<Taking<futures_intrusive::sync::LocalSemaphore>>(setting),
         gate::<Taking<async_lock::Semaphore>>(setting),
         gate::<Taking<tokio::sync::Semaphore>>(setting),
+        gate::<Taking<saa::Semaphore>>(setting),
     ]
 }
 
@@ -83,6 +94,7 @@ fn rwlock(setting: Setting) -> Vec<Row> {
         mixed::<maitake_sync::RwLock<()>>(setting),
         mixed::<async_lock::RwLock<()>>(setting),
         mixed::<tokio::sync::RwLock<()>>(setting),
+        mixed::<saa::Lock>(setting),
     ]
 }
 

@@ -12,32 +12,50 @@ use super::executor;
 use super::harness::{Bench, Row, Unit};
 use super::kinds::{BlockOn, Enter, Gate, Locking, Reading, Taking, Writing};
 use super::machine::{Frame, Page};
-use super::ours::{FiveExclusive, FiveExclusiveSpin, FiveIntent, FiveShared, FiveSharedSpin};
+use super::ours::{
+    FiveExclusive, FiveExclusiveSpin, FiveIntent, FiveShared, FiveSharedSpin, FiveUnknown,
+};
 use super::peers::{
     EmbassyMutex, EmbassyRwLock, EmbassySemaphore, ListenerMutex, MaitakeSpinMutex,
     MaitakeSpinRwLock, ParkingLotFair,
 };
-use super::reference::{AdaptiveTicket, CAS_PAIR, CasPair, CondvarSemaphore, SwapPair, Ticket};
+#[cfg(target_os = "linux")]
+use super::pthread::{PosixSemaphore, PthreadMutex, PthreadRobust, PthreadRwLock};
+use super::reference::{
+    AdaptiveTicket, CAS_PAIR, CasPair, CondvarSemaphore, Nothing, SwapPair, Ticket,
+};
 
 pub(crate) fn run(bench: &mut Bench) {
     let rounds = bench.effort().pick(101, 11, 1);
     let count = bench.effort().pick(20_000, 10_000, 20);
-    let mut table = |name: &str, rows: fn(u32) -> Vec<Row>| {
+    for (name, rows) in TABLES {
         bench.table(name.to_owned(), Unit::Nanoseconds, CAS_PAIR, rounds, || rows(count));
-    };
-    table("pair/mutex", pair_mutex);
-    table("pair/read", pair_rwlock_read);
-    table("pair/write", pair_rwlock_write);
-    table("pair/semaphore", pair_semaphore);
-    table("pair/modes", pair_modes);
-    table("poll/mutex", poll_mutex);
-    table("poll/read", poll_rwlock_read);
-    table("poll/write", poll_rwlock_write);
-    table("poll/semaphore", poll_semaphore);
+    }
+}
+
+/// The rows of one table, each of so many repetitions.
+type Rows = fn(u32) -> Vec<Row>;
+
+pub(crate) const TABLES: [(&str, Rows); 10] = [
+    ("pair/mutex", pair_mutex),
+    ("pair/read", pair_rwlock_read),
+    ("pair/write", pair_rwlock_write),
+    ("pair/semaphore", pair_semaphore),
+    ("pair/modes", pair_modes),
+    ("poll/mutex", poll_mutex),
+    ("poll/read", poll_rwlock_read),
+    ("poll/write", poll_rwlock_write),
+    ("poll/semaphore", poll_semaphore),
+    ("poll/modes", poll_modes),
+];
+
+/// What the loops take around a pair, and around a poll.
+pub(crate) fn nothing(count: u32) -> [Row; 2] {
+    [pair::<Locking<Nothing>>(count), poll::<Locking<Nothing>>(count)]
 }
 
 fn pair_mutex(count: u32) -> Vec<Row> {
-    vec![
+    Vec::from([
         pair::<Locking<CasPair>>(count),
         pair::<Locking<SwapPair>>(count),
         pair::<Locking<Ticket>>(count),
@@ -56,11 +74,16 @@ fn pair_mutex(count: u32) -> Vec<Row> {
         pair::<Locking<tokio::sync::Mutex<()>>>(count),
         pair::<Locking<BlockOn<ListenerMutex>>>(count),
         pair::<Locking<BlockOn<EmbassyMutex>>>(count),
-    ]
+        pair::<Locking<saa::Lock>>(count),
+        #[cfg(target_os = "linux")]
+        pair::<Locking<PthreadMutex>>(count),
+        #[cfg(target_os = "linux")]
+        pair::<Locking<PthreadRobust>>(count),
+    ])
 }
 
 fn pair_rwlock_read(count: u32) -> Vec<Row> {
-    vec![
+    Vec::from([
         pair::<Locking<CasPair>>(count),
         pair::<Reading<sync::RwLock<()>>>(count),
         pair::<Reading<sync::RwLock<(), ReadPreferring>>>(count),
@@ -68,16 +91,20 @@ fn pair_rwlock_read(count: u32) -> Vec<Row> {
         pair::<Reading<std::sync::RwLock<()>>>(count),
         pair::<Reading<parking_lot::RwLock<()>>>(count),
         pair::<Reading<usync::RwLock<()>>>(count),
+        pair::<Reading<::spin::RwLock<()>>>(count),
         pair::<Reading<MaitakeSpinRwLock>>(count),
         pair::<Reading<BlockOn<maitake_sync::RwLock<()>>>>(count),
         pair::<Reading<async_lock::RwLock<()>>>(count),
         pair::<Reading<tokio::sync::RwLock<()>>>(count),
         pair::<Reading<BlockOn<EmbassyRwLock>>>(count),
-    ]
+        pair::<Reading<saa::Lock>>(count),
+        #[cfg(target_os = "linux")]
+        pair::<Reading<PthreadRwLock>>(count),
+    ])
 }
 
 fn pair_rwlock_write(count: u32) -> Vec<Row> {
-    vec![
+    Vec::from([
         pair::<Locking<CasPair>>(count),
         pair::<Writing<sync::RwLock<()>>>(count),
         pair::<Writing<sync::RwLock<(), ReadPreferring>>>(count),
@@ -85,16 +112,20 @@ fn pair_rwlock_write(count: u32) -> Vec<Row> {
         pair::<Writing<std::sync::RwLock<()>>>(count),
         pair::<Writing<parking_lot::RwLock<()>>>(count),
         pair::<Writing<usync::RwLock<()>>>(count),
+        pair::<Writing<::spin::RwLock<()>>>(count),
         pair::<Writing<MaitakeSpinRwLock>>(count),
         pair::<Writing<BlockOn<maitake_sync::RwLock<()>>>>(count),
         pair::<Writing<async_lock::RwLock<()>>>(count),
         pair::<Writing<tokio::sync::RwLock<()>>>(count),
         pair::<Writing<BlockOn<EmbassyRwLock>>>(count),
-    ]
+        pair::<Writing<saa::Lock>>(count),
+        #[cfg(target_os = "linux")]
+        pair::<Writing<PthreadRwLock>>(count),
+    ])
 }
 
 fn pair_semaphore(count: u32) -> Vec<Row> {
-    vec![
+    Vec::from([
         pair::<Locking<CasPair>>(count),
         pair::<Taking<sync::Semaphore>>(count),
         pair::<Taking<spin::Semaphore>>(count),
@@ -104,7 +135,10 @@ fn pair_semaphore(count: u32) -> Vec<Row> {
         pair::<Taking<async_lock::Semaphore>>(count),
         pair::<Taking<tokio::sync::Semaphore>>(count),
         pair::<Taking<BlockOn<EmbassySemaphore>>>(count),
-    ]
+        pair::<Taking<saa::Semaphore>>(count),
+        #[cfg(target_os = "linux")]
+        pair::<Taking<PosixSemaphore>>(count),
+    ])
 }
 
 fn pair_modes(count: u32) -> Vec<Row> {
@@ -113,8 +147,13 @@ fn pair_modes(count: u32) -> Vec<Row> {
         pair::<FiveExclusive>(count),
         pair::<FiveShared>(count),
         pair::<FiveIntent>(count),
+        pair::<FiveUnknown>(count),
         pair::<FiveExclusiveSpin>(count),
         pair::<FiveSharedSpin>(count),
+        named("parking_lot, read", pair::<Reading<parking_lot::RwLock<()>>>(count)),
+        named("parking_lot, write", pair::<Writing<parking_lot::RwLock<()>>>(count)),
+        named("std, read", pair::<Reading<std::sync::RwLock<()>>>(count)),
+        named("std, write", pair::<Writing<std::sync::RwLock<()>>>(count)),
     ]
 }
 
@@ -130,6 +169,7 @@ fn poll_mutex(count: u32) -> Vec<Row> {
         poll::<Locking<tokio::sync::Mutex<()>>>(count),
         poll::<Locking<ListenerMutex>>(count),
         poll::<Locking<EmbassyMutex>>(count),
+        poll::<Locking<saa::Lock>>(count),
     ]
 }
 
@@ -143,6 +183,7 @@ fn poll_rwlock_read(count: u32) -> Vec<Row> {
         poll::<Reading<async_lock::RwLock<()>>>(count),
         poll::<Reading<tokio::sync::RwLock<()>>>(count),
         poll::<Reading<EmbassyRwLock>>(count),
+        poll::<Reading<saa::Lock>>(count),
     ]
 }
 
@@ -156,6 +197,7 @@ fn poll_rwlock_write(count: u32) -> Vec<Row> {
         poll::<Writing<async_lock::RwLock<()>>>(count),
         poll::<Writing<tokio::sync::RwLock<()>>>(count),
         poll::<Writing<EmbassyRwLock>>(count),
+        poll::<Writing<saa::Lock>>(count),
     ]
 }
 
@@ -170,15 +212,36 @@ fn poll_semaphore(count: u32) -> Vec<Row> {
         poll::<Taking<async_lock::Semaphore>>(count),
         poll::<Taking<tokio::sync::Semaphore>>(count),
         poll::<Taking<EmbassySemaphore>>(count),
+        poll::<Taking<saa::Semaphore>>(count),
     ]
 }
 
-fn pair<E: Enter>(count: u32) -> Row {
+fn poll_modes(count: u32) -> Vec<Row> {
+    vec![
+        pair::<Locking<CasPair>>(count),
+        poll::<FiveExclusive>(count),
+        poll::<FiveShared>(count),
+        poll::<FiveIntent>(count),
+        poll::<FiveUnknown>(count),
+        poll::<FiveExclusiveSpin>(count),
+        poll::<FiveSharedSpin>(count),
+        named("maitake, read", poll::<Reading<maitake_sync::RwLock<()>>>(count)),
+        named("async-lock, read", poll::<Reading<async_lock::RwLock<()>>>(count)),
+        named("tokio, read", poll::<Reading<tokio::sync::RwLock<()>>>(count)),
+    ]
+}
+
+/// A row in a table where a lock has several.
+fn named(name: &'static str, row: Row) -> Row {
+    Row { name, ..row }
+}
+
+pub(super) fn pair<E: Enter>(count: u32) -> Row {
     let lock = Page::new(E::new());
     Row::new(E::NAME, move || pairs::<E>(&lock, count))
 }
 
-fn poll<G: Gate>(count: u32) -> Row {
+pub(super) fn poll<G: Gate>(count: u32) -> Row {
     let lock = Page::new(G::new());
     Row::new(G::NAME, move || polls::<G>(&lock, count))
 }

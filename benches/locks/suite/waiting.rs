@@ -56,7 +56,9 @@ pub(crate) fn run(bench: &mut Bench) {
             table(bench, drain_name(kind, length), length, rows);
         }
     }
-    for (kind, rows) in [("mutex", CANCEL_MUTEX), ("semaphore", CANCEL_SEMAPHORE)] {
+    let cancels: [(&str, &[Sampler]); 3] =
+        [("mutex", CANCEL_MUTEX), ("semaphore", CANCEL_SEMAPHORE), ("write", CANCEL_WRITE)];
+    for (kind, rows) in cancels {
         for length in CANCELLED {
             table(bench, cancel_name(kind, length), length, rows);
         }
@@ -85,6 +87,7 @@ const DRAIN_MUTEX: &[Sampler] = &[
     drain::<Locking<futures_intrusive::sync::LocalMutex<()>>>,
     drain::<Locking<async_lock::Mutex<()>>>,
     drain::<Locking<tokio::sync::Mutex<()>>>,
+    drain::<Locking<saa::Lock>>,
     drain::<Locking<ListenerMutex>>,
 ];
 
@@ -96,6 +99,7 @@ const DRAIN_SEMAPHORE: &[Sampler] = &[
     drain::<Taking<futures_intrusive::sync::LocalSemaphore>>,
     drain::<Taking<async_lock::Semaphore>>,
     drain::<Taking<tokio::sync::Semaphore>>,
+    drain::<Taking<saa::Semaphore>>,
 ];
 
 const DRAIN_READ: &[Sampler] = &[
@@ -104,6 +108,7 @@ const DRAIN_READ: &[Sampler] = &[
     drain::<Reading<maitake_sync::RwLock<()>>>,
     drain::<Reading<async_lock::RwLock<()>>>,
     drain::<Reading<tokio::sync::RwLock<()>>>,
+    drain::<Reading<saa::Lock>>,
 ];
 
 const DRAIN_WRITE: &[Sampler] = &[
@@ -112,6 +117,7 @@ const DRAIN_WRITE: &[Sampler] = &[
     drain::<Writing<maitake_sync::RwLock<()>>>,
     drain::<Writing<async_lock::RwLock<()>>>,
     drain::<Writing<tokio::sync::RwLock<()>>>,
+    drain::<Writing<saa::Lock>>,
 ];
 
 const CANCEL_MUTEX: &[Sampler] = &[
@@ -122,6 +128,7 @@ const CANCEL_MUTEX: &[Sampler] = &[
     cancel::<Locking<futures_intrusive::sync::LocalMutex<()>>>,
     cancel::<Locking<async_lock::Mutex<()>>>,
     cancel::<Locking<tokio::sync::Mutex<()>>>,
+    cancel::<Locking<saa::Lock>>,
     cancel::<Locking<ListenerMutex>>,
 ];
 
@@ -133,6 +140,16 @@ const CANCEL_SEMAPHORE: &[Sampler] = &[
     cancel::<Taking<futures_intrusive::sync::LocalSemaphore>>,
     cancel::<Taking<async_lock::Semaphore>>,
     cancel::<Taking<tokio::sync::Semaphore>>,
+    cancel::<Taking<saa::Semaphore>>,
+];
+
+const CANCEL_WRITE: &[Sampler] = &[
+    cancel::<Writing<sync::RwLock<()>>>,
+    cancel::<Writing<spin::RwLock<()>>>,
+    cancel::<Writing<maitake_sync::RwLock<()>>>,
+    cancel::<Writing<async_lock::RwLock<()>>>,
+    cancel::<Writing<tokio::sync::RwLock<()>>>,
+    cancel::<Writing<saa::Lock>>,
 ];
 
 fn drain<G: Gate>(line: &Line) -> Row {
