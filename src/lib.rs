@@ -2,8 +2,29 @@
 //!
 //! # Where to start
 //!
-//! [`FifoLock`] and [`Rules`] for your own modes; `sync`, [`spin`] and
-//! `critical` for ready-made locks; `future` for what awaiting promises.
+//! [`FifoLock`] and [`Rules`] for your own modes, [`Guarded`] for data behind
+//! them, [`rules::check`] for testing them; `sync`, [`spin`], `critical` and
+//! [`single`] for ready-made locks; `future` for what awaiting promises.
+//!
+//! Who comes from Python's `fifolock`, `door`, `codestare.async_utils` or
+//! `asyncutils.altlocks` finds every name in [`guide::python`].
+//!
+//! # What it costs on bare cores
+//!
+//! Bytes, with `opt-level = "s"`, link-time optimisation and `panic = "abort"`.
+//! Flash is the sum of two: what acquiring and releasing take (awaited: polling,
+//! cancelling and releasing), which a compiler may put wherever they are used;
+//! and what they reach beyond that to wait in line and to let others in, once
+//! for each kind of lock in a program. The application's critical section is not
+//! counted. RAM is a lock without its data.
+//!
+#![doc = include_str!("docs/sizes.md")]
+//!
+//! There is no heap in it, and nothing of `core::panicking`, except by what a
+//! rule's predicate of your own does: where a lock is used against its rules
+//! (a future polled after it was ready, a lock used by its own predicate), debug
+//! builds panic, and release builds for bare cores raise the fault of an
+//! undefined instruction.
 //!
 //! # Where unsafe code stands
 //!
@@ -79,6 +100,7 @@ mod fifo_lock;
 #[cfg(all(feature = "async", not(all(test, portunus_loom))))]
 pub mod future;
 pub mod guarded;
+pub mod guide;
 mod hold;
 #[cfg(all(
     feature = "alloc",

@@ -12,14 +12,23 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use portunus::door::{MappedDoorGuard, MappedDoorReadGuard, MappedDoorWriteGuard, ThreadId};
 use portunus::future::{
-    AcquireHold, AcquireManyHold, AcquireManyOwnedPermit, AcquireManyPermit, AcquireOwnedHold,
-    AcquireOwnedPermit, AcquirePermit, ConvertHold, Lock, LockArc, Read, ReadArc, UpgradableRead,
-    Write, WriteArc,
+    AcquireHold, AcquireManyHold, AcquireManyOwnedPermit, AcquireManyOwnedUnlessClosed,
+    AcquireManyPermit, AcquireManyUnlessClosed, AcquireOwnedHold, AcquireOwnedPermit,
+    AcquireOwnedUnlessClosed, AcquirePermit, AcquireUnlessClosed, ConvertGuard, ConvertHold,
+    ConvertOwnedHold, EnterDoor, EnterDoorArc, Lock, LockArc, Read, ReadArc, ReadDoor, ReadDoorArc,
+    ReadGuarded, ReadGuardedArc, UpgradableRead, UpgradableReadArc, Upgrade, UpgradeArc,
+    UpgradeGuard, WaitInside, Write, WriteArc, WriteDoor, WriteDoorArc, WriteGuarded,
+    WriteGuardedArc,
 };
-use portunus::rules::{ReadWrite, Sole};
+use portunus::guarded::{
+    ArcReadGuard, ArcWriteGuard, ExclusiveMode, MappedReadGuard, MappedWriteGuard,
+};
+use portunus::rules::{Access, ReadWrite, Sole};
 use portunus::{
-    Fair, Held, InnerLock, OwnedHold, OwnedMutexGuard, OwnedPermit, RawMutexInner, ReadPreferring,
+    Fair, Held, InnerLock, IntCounter, OwnedDoorGuard, OwnedDoorReadGuard, OwnedDoorWriteGuard,
+    OwnedHold, OwnedMutexGuard, OwnedPermit, Proxy, RawMutexInner, ReadPreferring, Releasing,
     Rules, WritePreferring,
 };
 
@@ -155,6 +164,9 @@ macro_rules! backend {
                 type AwaitedUpgradable<T> = UpgradableRead<'static, RawRwLock, T>;
                 type AwaitedReadArc<T> = ReadArc<RawRwLock, T>;
                 type AwaitedWriteArc<T> = WriteArc<RawRwLock, T>;
+                type AwaitedUpgradableArc<T> = UpgradableReadArc<RawRwLock, T>;
+                type AwaitedUpgrade<T> = Upgrade<'static, RawRwLock, T>;
+                type AwaitedUpgradeArc<T> = UpgradeArc<RawRwLock, T>;
                 table! {
                     RwLock: SEND_SYNC, SEND, NONE, NONE;
                     Reading: SEND_SYNC, NONE, NONE, NONE;
@@ -167,6 +179,64 @@ macro_rules! backend {
                     AwaitedRead: SEND_SYNC, NONE, NONE, NONE;
                     AwaitedWrite: SEND_SYNC, NONE, NONE, NONE;
                     AwaitedUpgradable: SEND_SYNC, NONE, NONE, NONE;
+                    AwaitedReadArc: SEND_SYNC, NONE, NONE, NONE;
+                    AwaitedWriteArc: SEND_SYNC, NONE, NONE, NONE;
+                    AwaitedUpgradableArc: SEND_SYNC, NONE, NONE, NONE;
+                    AwaitedUpgrade: SEND_SYNC, NONE, NONE, NONE;
+                    AwaitedUpgradeArc: SEND_SYNC, NONE, NONE, NONE;
+                }
+            }
+
+            /// Doors are as their locks.
+            #[test]
+            fn doors() {
+                type Inside<T> = DoorGuard<'static, T>;
+                type Mapped<T> = MappedDoorGuard<'static, RawMutex, T, Condvar>;
+                type Owned<T> = OwnedDoorGuard<RawMutex, T, Condvar>;
+                type Awaited<T> = EnterDoor<'static, RawMutex, T, Condvar>;
+                type AwaitedArc<T> = EnterDoorArc<RawMutex, T, Condvar>;
+                type Access<T> = Proxy<'static, T, DoorGuard<'static, T>>;
+                type Waiting<T> = WaitInside<DoorGuard<'static, T>>;
+                type WaitingArc<T> = WaitInside<OwnedDoorGuard<RawMutex, T, Condvar>>;
+                table! {
+                    Door: SEND_SYNC, SEND_SYNC, NONE, NONE;
+                    Inside: SEND_SYNC, SEND, NONE, NONE;
+                    Mapped: SEND_SYNC, SEND, SYNC, NONE;
+                    Owned: SEND_SYNC, SEND, NONE, NONE;
+                    Awaited: SEND_SYNC, SEND_SYNC, NONE, NONE;
+                    AwaitedArc: SEND_SYNC, SEND_SYNC, NONE, NONE;
+                    Access: SEND_SYNC, SEND, NONE, NONE;
+                    Waiting: SEND_SYNC, SEND, NONE, NONE;
+                    WaitingArc: SEND_SYNC, SEND, NONE, NONE;
+                }
+            }
+
+            #[test]
+            fn shared_doors() {
+                type Reading<T> = DoorReadGuard<'static, T>;
+                type Writing<T> = DoorWriteGuard<'static, T>;
+                type MappedReading<T> = MappedDoorReadGuard<'static, RawRwLock, T, SharedCondvar>;
+                type MappedWriting<T> = MappedDoorWriteGuard<'static, RawRwLock, T, SharedCondvar>;
+                type OwnedReading<T> = OwnedDoorReadGuard<RawRwLock, T, SharedCondvar>;
+                type OwnedWriting<T> = OwnedDoorWriteGuard<RawRwLock, T, SharedCondvar>;
+                type AwaitedRead<T> = ReadDoor<'static, RawRwLock, T, SharedCondvar>;
+                type AwaitedWrite<T> = WriteDoor<'static, RawRwLock, T, SharedCondvar>;
+                type WaitingRead<T> = WaitInside<DoorReadGuard<'static, T>>;
+                type WaitingWrite<T> = WaitInside<DoorWriteGuard<'static, T>>;
+                type AwaitedReadArc<T> = ReadDoorArc<RawRwLock, T, SharedCondvar>;
+                type AwaitedWriteArc<T> = WriteDoorArc<RawRwLock, T, SharedCondvar>;
+                table! {
+                    SharedDoor: SEND_SYNC, SEND, NONE, NONE;
+                    Reading: SEND_SYNC, NONE, NONE, NONE;
+                    Writing: SEND_SYNC, NONE, NONE, NONE;
+                    MappedReading: SEND_SYNC, NONE, SEND_SYNC, NONE;
+                    MappedWriting: SEND_SYNC, SEND, SYNC, NONE;
+                    OwnedReading: SEND_SYNC, NONE, NONE, NONE;
+                    OwnedWriting: SEND_SYNC, NONE, NONE, NONE;
+                    WaitingRead: SEND_SYNC, NONE, NONE, NONE;
+                    WaitingWrite: SEND_SYNC, NONE, NONE, NONE;
+                    AwaitedRead: SEND_SYNC, NONE, NONE, NONE;
+                    AwaitedWrite: SEND_SYNC, NONE, NONE, NONE;
                     AwaitedReadArc: SEND_SYNC, NONE, NONE, NONE;
                     AwaitedWriteArc: SEND_SYNC, NONE, NONE, NONE;
                 }
@@ -194,11 +264,76 @@ macro_rules! backend {
             }
 
             #[test]
+            fn guarded() {
+                type Data<T> = Guarded<ReadWrite, T>;
+                type Reading<T> = GuardedReadGuard<'static, ReadWrite, T>;
+                type Writing<T> = GuardedWriteGuard<'static, ReadWrite, T>;
+                type MappedReading<T> = MappedGuardedReadGuard<'static, ReadWrite, T>;
+                type MappedWriting<T> = MappedGuardedWriteGuard<'static, ReadWrite, T>;
+                type ArcReading<T> = ArcReadGuard<ReadWrite, T, $type>;
+                type ArcWriting<T> = ArcWriteGuard<ReadWrite, T, $type>;
+                type AwaitedRead<T> = ReadGuarded<'static, ReadWrite, T, $type>;
+                type AwaitedWrite<T> = WriteGuarded<'static, ReadWrite, T, $type, Access>;
+                type AwaitedReadArc<T> = ReadGuardedArc<ReadWrite, T, $type>;
+                type AwaitedWriteArc<T> =
+                    WriteGuardedArc<ReadWrite, T, $type, ExclusiveMode<ReadWrite>>;
+                type Converted<T> = ConvertGuard<Hold<'static, ReadWrite>, T>;
+                type Upgraded<T> = UpgradeGuard<Hold<'static, ReadWrite>, T>;
+                table! {
+                    Data: SEND_SYNC, SEND, NONE, NONE;
+                    Reading: SEND_SYNC, NONE, NONE, NONE;
+                    Writing: SEND_SYNC, NONE, NONE, NONE;
+                    MappedReading: SEND_SYNC, NONE, SEND_SYNC, NONE;
+                    MappedWriting: SEND_SYNC, SEND, SYNC, NONE;
+                    ArcReading: SEND_SYNC, NONE, NONE, NONE;
+                    ArcWriting: SEND_SYNC, NONE, NONE, NONE;
+                    AwaitedRead: SEND_SYNC, NONE, NONE, NONE;
+                    AwaitedWrite: SEND_SYNC, NONE, NONE, NONE;
+                    AwaitedReadArc: SEND_SYNC, NONE, NONE, NONE;
+                    AwaitedWriteArc: SEND_SYNC, NONE, NONE, NONE;
+                    Converted: SEND_SYNC, NONE, NONE, NONE;
+                    Upgraded: SEND_SYNC, NONE, NONE, NONE;
+                }
+            }
+
+            /// Here the argument is what the rules carry.
+            #[test]
+            fn guarded_by_rules() {
+                type Data<T> = Guarded<Carrying<T>, u64>;
+                type Reading<T> = GuardedReadGuard<'static, Carrying<T>, u64>;
+                type Writing<T> = GuardedWriteGuard<'static, Carrying<T>, u64>;
+                type MappedReading<T> = MappedGuardedReadGuard<'static, Carrying<T>, u64>;
+                type MappedWriting<T> = MappedGuardedWriteGuard<'static, Carrying<T>, u64>;
+                type ArcReading<T> = ArcReadGuard<Carrying<T>, u64, $type>;
+                type ArcMappedReading<T> =
+                    MappedReadGuard<portunus::guarded::ArcHold<Carrying<T>, u64, $type>, u8>;
+                type ArcMappedWriting<T> =
+                    MappedWriteGuard<portunus::guarded::ArcHold<Carrying<T>, u64, $type>, u8>;
+                type AwaitedRead<T> = ReadGuarded<'static, Carrying<T>, u64, $type>;
+                type OwnedConverted<T> = ConvertOwnedHold<Carrying<T>, $type>;
+                table! {
+                    Data: SEND_SYNC, SEND, SYNC, NONE;
+                    Reading: SEND_SYNC, NONE, SEND_SYNC, NONE;
+                    Writing: SEND_SYNC, NONE, SEND_SYNC, NONE;
+                    MappedReading: SEND_SYNC, NONE, SEND_SYNC, NONE;
+                    MappedWriting: SEND_SYNC, NONE, SEND_SYNC, NONE;
+                    ArcReading: SEND_SYNC, NONE, NONE, NONE;
+                    ArcMappedReading: SEND_SYNC, NONE, NONE, NONE;
+                    ArcMappedWriting: SEND_SYNC, NONE, NONE, NONE;
+                    AwaitedRead: SEND_SYNC, NONE, SEND_SYNC, NONE;
+                    OwnedConverted: SEND_SYNC, NONE, NONE, NONE;
+                }
+                // Of what kind a mode is, is no data.
+                assert_eq!(auto!(ExclusiveMode<Carrying<Neither>>), SEND_SYNC);
+            }
+
+            #[test]
             fn what_has_no_data() {
                 assert_eq!(auto!(RawMutex), SEND_SYNC);
                 assert_eq!(auto!(RawRwLock), SEND_SYNC);
                 assert_eq!(auto!(RawRwLock<ReadPreferring>), SEND_SYNC);
                 assert_eq!(auto!(RawRwLock<WritePreferring>), SEND_SYNC);
+                assert_eq!(auto!(IntCounter), SEND_SYNC);
                 assert_eq!(auto!(Semaphore), SEND_SYNC);
                 assert_eq!(auto!(Permit<'static>), SEND_SYNC);
                 assert_eq!(auto!(OwnedPermit<$type>), SEND_SYNC);
@@ -206,6 +341,11 @@ macro_rules! backend {
                 assert_eq!(auto!(AcquireManyPermit<'static, $type>), SEND_SYNC);
                 assert_eq!(auto!(AcquireOwnedPermit<$type>), SEND_SYNC);
                 assert_eq!(auto!(AcquireManyOwnedPermit<$type>), SEND_SYNC);
+                assert_eq!(auto!(ClosableSemaphore), SEND_SYNC);
+                assert_eq!(auto!(AcquireUnlessClosed<'static, $type>), SEND_SYNC);
+                assert_eq!(auto!(AcquireManyUnlessClosed<'static, $type>), SEND_SYNC);
+                assert_eq!(auto!(AcquireOwnedUnlessClosed<$type>), SEND_SYNC);
+                assert_eq!(auto!(AcquireManyOwnedUnlessClosed<$type>), SEND_SYNC);
             }
 
             /// A future in line is linked to others: it must not be moved.
@@ -219,20 +359,46 @@ macro_rules! backend {
                     UpgradableRead<'static, RawRwLock, u64>,
                     Write<'static, RawRwLock, u64>,
                     WriteArc<RawRwLock, u64>,
+                    UpgradableReadArc<RawRwLock, u64>,
+                    Upgrade<'static, RawRwLock, u64>,
+                    UpgradeArc<RawRwLock, u64>,
+                    EnterDoor<'static, RawMutex, u64, Condvar>,
+                    WaitInside<DoorGuard<'static, u64>>,
+                    EnterDoorArc<RawMutex, u64, Condvar>,
+                    ReadDoor<'static, RawRwLock, u64, SharedCondvar>,
+                    ReadDoorArc<RawRwLock, u64, SharedCondvar>,
+                    WriteDoor<'static, RawRwLock, u64, SharedCondvar>,
+                    WriteDoorArc<RawRwLock, u64, SharedCondvar>,
                     AcquireHold<'static, ReadWrite, $type>,
                     AcquireManyHold<'static, ReadWrite, $type>,
                     AcquireOwnedHold<ReadWrite, $type>,
                     ConvertHold<'static, ReadWrite, $type>,
+                    ConvertOwnedHold<ReadWrite, $type>,
+                    ReadGuarded<'static, ReadWrite, u64, $type>,
+                    WriteGuarded<'static, ReadWrite, u64, $type, Access>,
+                    ReadGuardedArc<ReadWrite, u64, $type>,
+                    WriteGuardedArc<ReadWrite, u64, $type, Access>,
+                    ConvertGuard<Hold<'static, ReadWrite>, u64>,
+                    UpgradeGuard<Hold<'static, ReadWrite>, u64>,
                     AcquirePermit<'static, $type>,
                     AcquireManyPermit<'static, $type>,
                     AcquireOwnedPermit<$type>,
-                    AcquireManyOwnedPermit<$type>
+                    AcquireManyOwnedPermit<$type>,
+                    AcquireUnlessClosed<'static, $type>,
+                    AcquireManyUnlessClosed<'static, $type>,
+                    AcquireOwnedUnlessClosed<$type>,
+                    AcquireManyOwnedUnlessClosed<$type>
                 }
                 // What it gives may be moved.
                 unpin! { yes:
                     MutexGuard<'static, u64>,
                     RwLockWriteGuard<'static, u64>,
+                    DoorGuard<'static, u64>,
+                    OwnedDoorWriteGuard<RawRwLock, u64>,
                     Hold<'static, ReadWrite>,
+                    GuardedReadGuard<'static, ReadWrite, u64>,
+                    MappedGuardedWriteGuard<'static, ReadWrite, u64>,
+                    ArcWriteGuard<ReadWrite, u64, $type>,
                     OwnedHold<ReadWrite, $type>,
                     Permit<'static>,
                     OwnedPermit<$type>
@@ -288,6 +454,7 @@ macro_rules! backend {
                 assert_eq!(size_of::<Mutex<u64>>(), 32);
                 // And what it is configured with.
                 assert_eq!(size_of::<Semaphore>(), 32);
+                assert_eq!(size_of::<ClosableSemaphore>(), 32);
                 assert_eq!(size_of::<FifoLock<rules::Semaphore>>(), 32);
 
                 // A node and a reference.
@@ -298,6 +465,7 @@ macro_rules! backend {
                 assert_eq!(size_of::<UpgradableRead<'static, RawRwLock, u64>>(), 48);
                 assert_eq!(size_of::<Write<'static, RawRwLock, u64>>(), 48);
                 assert_eq!(size_of::<WriteArc<RawRwLock, u64>>(), 48);
+                assert_eq!(size_of::<UpgradableReadArc<RawRwLock, u64>>(), 48);
                 assert_eq!(size_of::<AcquireHold<'static, ReadWrite, $type>>(), 48);
                 assert_eq!(size_of::<AcquireOwnedHold<ReadWrite, $type>>(), 48);
                 assert_eq!(size_of::<AcquirePermit<'static, $type>>(), 48);
@@ -306,10 +474,23 @@ macro_rules! backend {
                 // a hold.
                 assert_eq!(size_of::<Lock<'static, RawMutex, [u64]>>(), 56);
                 assert_eq!(size_of::<ConvertHold<'static, ReadWrite, $type>>(), 56);
+                assert_eq!(size_of::<Upgrade<'static, RawRwLock, u64>>(), 56);
+                assert_eq!(size_of::<UpgradeArc<RawRwLock, u64>>(), 56);
 
+                assert_eq!(size_of::<Guarded<ReadWrite, u64>>(), 32);
+                assert_eq!(size_of::<GuardedReadGuard<'static, ReadWrite, u64>>(), 24);
+                assert_eq!(size_of::<Option<GuardedWriteGuard<'static, ReadWrite, u64>>>(), 24);
+                assert_eq!(size_of::<ArcReadGuard<ReadWrite, u64, $type>>(), 24);
+                assert_eq!(size_of::<ReadGuarded<'static, ReadWrite, u64, $type>>(), 56);
+                assert_eq!(size_of::<UpgradeGuard<Hold<'static, ReadWrite>, u64>>(), 72);
                 assert_eq!(size_of::<MutexGuard<'static, u64>>(), 16);
                 assert_eq!(size_of::<RwLockReadGuard<'static, u64>>(), 16);
                 assert_eq!(size_of::<RwLockWriteGuard<'static, u64>>(), 16);
+                assert_eq!(size_of::<DoorGuard<'static, u64>>(), 16);
+                assert_eq!(size_of::<DoorReadGuard<'static, u64>>(), 16);
+                assert_eq!(size_of::<DoorWriteGuard<'static, u64>>(), 16);
+                assert_eq!(size_of::<OwnedDoorGuard<RawMutex, u64>>(), 16);
+                assert_eq!(size_of::<EnterDoor<'static, RawMutex, u64, Condvar>>(), 48);
                 assert_eq!(size_of::<Hold<'static, ReadWrite>>(), 16);
                 assert_eq!(size_of::<Option<Hold<'static, ReadWrite>>>(), 16);
                 assert_eq!(size_of::<OwnedHold<ReadWrite, $type>>(), 16);
@@ -324,6 +505,71 @@ backend!(spin, portunus::spin::Spinning);
 backend!(sync, portunus::sync::Threads);
 #[cfg(feature = "critical-section")]
 backend!(critical, portunus::critical::Critical);
+
+// === Without an inner lock ===
+
+/// The promise makes the locks sharable, whatever the type that carries it.
+#[test]
+fn who_is_alone_shares_with_itself() {
+    use portunus::single::{FifoLock, Mutex, MutexGuard, RawMutex, Semaphore, Single};
+
+    struct Me<T>(PhantomData<T>);
+    // SAFETY: nothing here is ever used.
+    unsafe impl<T: 'static> portunus::single::Alone for Me<T> {}
+
+    type Inner<T> = portunus::NoLock<Me<T>>;
+    type Raw<T> = RawMutex<Me<T>>;
+    type Permits<T> = Semaphore<Me<T>>;
+    type Backend<T> = Single<Me<T>>;
+    table! {
+        Inner: SEND_SYNC, SEND_SYNC, SEND_SYNC, SEND_SYNC;
+        Raw: SEND_SYNC, SEND_SYNC, SEND_SYNC, SEND_SYNC;
+        Permits: SEND_SYNC, SEND_SYNC, SEND_SYNC, SEND_SYNC;
+        Backend: SEND_SYNC, SEND_SYNC, SEND_SYNC, SEND_SYNC;
+    }
+
+    // What is inside decides, as on every other backend.
+    type Locked<T> = Mutex<T, Me<()>>;
+    type Guard<T> = MutexGuard<'static, T, Me<()>>;
+    type Ruled<T> = FifoLock<Carrying<T>, Me<()>>;
+    table! {
+        Locked: SEND_SYNC, SEND_SYNC, NONE, NONE;
+        Guard: SEND_SYNC, SEND, NONE, NONE;
+        Ruled: SEND_SYNC, SEND, SYNC, NONE;
+    }
+    const { assert!(<IsInner<Inner<()>>>::HAS) };
+}
+
+/// A thread is inside as often as it enters, so a guard stays with its thread.
+#[test]
+fn reentrant_doors() {
+    use portunus::sync::{RawMutex, ReentrantDoor};
+    type Inside<T> = lock_api::ReentrantMutexGuard<'static, RawMutex, ThreadId, T>;
+    table! {
+        ReentrantDoor: SEND_SYNC, SEND_SYNC, NONE, NONE;
+        Inside: SYNC, NONE, NONE, NONE;
+    }
+}
+
+/// A proxy is as what it stands before.
+#[test]
+fn proxies() {
+    type Before<T> = Proxy<'static, T>;
+    table! {
+        Before: SEND_SYNC, NONE, SYNC, NONE;
+    }
+}
+
+/// What has let go is as the reference by which it comes back.
+#[test]
+fn releasing() {
+    type OfMutex<T> = Releasing<portunus::sync::MutexGuard<'static, T>>;
+    type OfDoor<T> = Releasing<portunus::sync::DoorReadGuard<'static, T>>;
+    table! {
+        OfMutex: SEND_SYNC, SEND_SYNC, NONE, NONE;
+        OfDoor: SEND_SYNC, NONE, NONE, NONE;
+    }
+}
 
 // === Foreign parts ===
 
@@ -372,6 +618,124 @@ fn inner_locks_can_be_shared() {
     assert_eq!(inner, [true, false, false, false]);
 }
 
+/// What a registry finds may come from another thread; it keeps no value, but
+/// its last reference may die anywhere.
+#[test]
+fn registries_and_what_is_awaited_from_threads() {
+    type Values<T> = portunus::sync::Registry<u32, T>;
+    type Keys<T> = portunus::sync::Registry<T, u32>;
+    type Place<T> = portunus::sync::Registration<'static, u32, T>;
+    type Result<T> = portunus::make_async::Unblock<T, portunus::sync::Threads>;
+    table! {
+        Values: SEND_SYNC, NONE, NONE, NONE;
+        Keys: SEND_SYNC, SEND_SYNC, NONE, NONE;
+        Place: SEND_SYNC, NONE, NONE, NONE;
+        Result: SEND_SYNC, SEND_SYNC, NONE, NONE;
+    }
+    assert_eq!(auto!(portunus::Panic), SEND_SYNC);
+    assert_eq!(auto!(portunus::make_async::BlockingError), SEND_SYNC);
+}
+
+/// A nursery can be sent, and shared by its handles, where its errors can be
+/// sent.
+#[test]
+fn nurseries_follow_their_errors() {
+    type Handle<E> = portunus::sync::Handle<'static, E>;
+    type Task<T> = portunus::sync::Task<T, T>;
+    type Outcome<T> = portunus::nursery::TaskOutcome<T, T>;
+    type Ready<T> = portunus::nursery::Ready<T, portunus::sync::Threads>;
+    table! {
+        Handle: SEND_SYNC, SEND_SYNC, NONE, NONE;
+        Task: SEND_SYNC, SEND_SYNC, NONE, NONE;
+        Outcome: SEND_SYNC, SEND, SYNC, NONE;
+        Ready: SEND_SYNC, SEND_SYNC, NONE, NONE;
+    }
+    type Nursery<E> = portunus::sync::Nursery<'static, E>;
+    assert_eq!(auto!(Nursery<Both>), SEND);
+    assert_eq!(auto!(Nursery<OnlySend>), SEND);
+    assert_eq!(auto!(portunus::sync::TaskContext), SEND_SYNC);
+    assert_eq!(auto!(portunus::sync::Sentinel), SEND_SYNC);
+    assert_eq!(auto!(portunus::sync::NurseryInfo), SEND_SYNC);
+    unpin!(yes: Nursery<Both>, Task<Both>);
+}
+
+/// A nursery without a heap can be sent where its items are said to be.
+#[test]
+fn fixed_nurseries_follow_their_items() {
+    use portunus::nursery::{FixedItem, FixedNursery, FixedTask};
+    type Local<E> = FixedNursery<'static, E, 2>;
+    type Sent<E> = FixedNursery<'static, E, 2, dyn FixedItem<E> + Send>;
+    type Task<T> = FixedTask<'static, std::future::Ready<u8>, T, T>;
+    table! {
+        Local: NONE, NONE, NONE, NONE;
+        Sent: SEND, SEND, NONE, NONE;
+        Task: SEND_SYNC, SEND, SYNC, NONE;
+    }
+    assert_eq!(auto!(portunus::nursery::StopSignal), SEND_SYNC);
+}
+
+/// A coroutine can be sent where its body and what passes can be.
+#[test]
+fn coroutines_follow_their_bodies() {
+    type Body<T> = portunus::coroutine::Coroutine<std::future::Ready<T>>;
+    type Passes<T> = portunus::coroutine::Coroutine<std::future::Ready<u32>, T, T, T>;
+    type Hands<T> = portunus::coroutine::Yielder<T, T, T>;
+    table! {
+        Body: SEND_SYNC, SEND, SYNC, NONE;
+        Passes: SEND_SYNC, SEND_SYNC, NONE, NONE;
+        Hands: SEND_SYNC, SEND_SYNC, NONE, NONE;
+    }
+    unpin!(yes: Body<Both>, Passes<Both>);
+}
+
+/// Policies follow their clocks, observers and keys; permits may settle anywhere.
+#[test]
+fn policies_can_be_shared_where_their_parts_can() {
+    use portunus::circuit_breaker::{CircuitError, CircuitPermit, Counting};
+    use portunus::clock::{ManualClock, StdClock, TickClock};
+    use portunus::throttle::{Entered, Slot, Xorshift};
+    use portunus::{ByAddress, CircuitBreaker, ResourceGuard, UniqueResourceGuard};
+
+    type Observed<T> = CircuitBreaker<StdClock, T>;
+    type Counted<T> = Counting<'static, T, StdClock>;
+    type Jittered<T> = portunus::sync::DynamicThrottle<StdClock, T>;
+    type Guards<T> = portunus::UniqueResourceGuards<T, portunus::sync::Threads>;
+    type Using<T> = portunus::Busy<'static, T>;
+    table! {
+        CircuitBreaker: SEND_SYNC, SEND, SYNC, NONE;
+        Observed: SEND_SYNC, SEND, SYNC, NONE;
+        Counted: SEND_SYNC, SEND, SYNC, NONE;
+        CircuitError: SEND_SYNC, SEND, SYNC, NONE;
+        Jittered: SEND_SYNC, SEND, SYNC, NONE;
+        ResourceGuard: SEND_SYNC, SEND, SYNC, NONE;
+        Using: SEND_SYNC, NONE, SEND_SYNC, NONE;
+        UniqueResourceGuard: SEND_SYNC, NONE, NONE, NONE;
+        Guards: SEND_SYNC, NONE, NONE, NONE;
+        ByAddress: SEND_SYNC, NONE, NONE, NONE;
+    }
+    assert_eq!(auto!(CircuitPermit<'static, StdClock>), SEND_SYNC);
+    assert_eq!(auto!(Slot<'static, StdClock, portunus::sync::Threads>), SEND_SYNC);
+    assert_eq!(auto!(Entered<'static, StdClock, portunus::sync::Threads>), SEND_SYNC);
+    assert_eq!(auto!((ManualClock, TickClock, Xorshift)), SEND_SYNC);
+}
+
+/// The states of a barrier are seen by all parties, wherever they are.
+#[test]
+fn barriers_share_their_states() {
+    use portunus::barrier::{Gathered, GatheredRef};
+    use portunus::sync::{CyclicBarrier, FixedBarrier, StatefulBarrier};
+
+    type Inside<T> = FixedBarrier<T, 2>;
+    type Seen<T> = GatheredRef<'static, T>;
+    table! {
+        StatefulBarrier: SEND_SYNC, NONE, NONE, NONE;
+        Inside: SEND_SYNC, SEND, NONE, NONE;
+        CyclicBarrier: SEND_SYNC, NONE, NONE, NONE;
+        Gathered: SEND_SYNC, NONE, NONE, NONE;
+        Seen: SEND_SYNC, NONE, SEND_SYNC, NONE;
+    }
+}
+
 /// A shared owned guard hands out the `Arc`, and with the last one the mutex is
 /// dropped, in whichever thread that is.
 #[test]
@@ -380,4 +744,27 @@ fn an_owned_guard_owns_the_raw_mutex() {
     table! {
         Owned: SEND_SYNC, NONE, NONE, NONE;
     }
+}
+
+#[cfg(all(feature = "shm", target_os = "linux", target_has_atomic = "64"))]
+#[test]
+fn what_processes_share_threads_share() {
+    use portunus::rules::ReadWrite;
+    use portunus::shm::{
+        Counter, FifoLock, Handle, Hold, Inspection, Mutex, MutexGuard, OwnerDied, Permit, RwLock,
+        RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard, Segment, Semaphore, future,
+    };
+    assert_eq!(auto!(Segment<(FifoLock<ReadWrite>, Mutex<u64>)>), SEND_SYNC);
+    assert_eq!(auto!(Segment<(RwLock<u64>, Semaphore, Counter)>), SEND_SYNC);
+    assert_eq!(auto!(Hold<'static, ReadWrite>), SEND_SYNC);
+    assert_eq!(auto!(MutexGuard<'static, u64>), SEND_SYNC);
+    assert_eq!(auto!(OwnerDied<MutexGuard<'static, u64>>), SEND_SYNC);
+    assert_eq!(auto!(RwLockReadGuard<'static, u64>), SEND_SYNC);
+    assert_eq!(auto!(RwLockWriteGuard<'static, u64>), SEND_SYNC);
+    assert_eq!(auto!(RwLockUpgradableReadGuard<'static, u64>), SEND_SYNC);
+    assert_eq!(auto!(Permit<'static>), SEND_SYNC);
+    assert_eq!(auto!(Handle<u64>), SEND_SYNC);
+    assert_eq!(auto!(Inspection), SEND_SYNC);
+    assert_eq!(auto!(future::AcquireHold<'static, ReadWrite>), SEND_SYNC);
+    assert_eq!(auto!(future::ConvertHold<'static, ReadWrite>), SEND_SYNC);
 }

@@ -1,0 +1,4 @@
+//! Pages that are no item's own.
+
+#[doc = include_str!("docs/python.md")]
+pub mod python {}
