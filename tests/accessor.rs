@@ -18,7 +18,7 @@ use portunus::accessor::{Changes, Functions};
 use portunus::{Accessor, Backend, Condition, Predicate};
 use smol::stream::Stream;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs `f` in a thread of its own, which may block for ever.
 fn watched(f: impl FnOnce() + Send + 'static) {

@@ -43,7 +43,7 @@ impl Count {
     fn rings(&self) {
         let start = Instant::now();
         while self.0.load(Ordering::SeqCst) == 0 {
-            assert!(start.elapsed() < Duration::from_secs(5), "nobody called the waker");
+            assert!(start.elapsed() < Duration::from_secs(60), "nobody called the waker");
             thread::yield_now();
         }
     }

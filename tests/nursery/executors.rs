@@ -11,7 +11,7 @@ use portunus::nursery::{Job, RefusedJob, Spawn, StopError, TaskOutcome};
 use crate::executor::{Executor, RunQueue, Smol, Spawner, TokioCurrent, TokioMulti};
 use crate::support::{Fault, Handle, Log, Noted, Nursery, settle, yielding};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs a future on an executor.
 fn run<E: Executor, T: Send + 'static>(

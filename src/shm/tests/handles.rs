@@ -45,7 +45,7 @@ fn a_killed_writer_leaves_a_whole_value() {
                 ],
             );
             let mut last = 0;
-            let end = Instant::now() + Duration::from_secs(20);
+            let end = Instant::now() + Duration::from_secs(60);
             loop {
                 let ended = writer.try_wait().expect("a child");
                 let block = handle.get().expect("it is there");

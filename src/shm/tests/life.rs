@@ -105,7 +105,7 @@ fn lodging(habit: &str) -> Lodging {
     let house: Segment<House> = Segment::create(&name, &options, ((), ())).expect("a house");
     let arguments = [("NAME", name.to_string()), ("HABIT", habit.to_string())];
     let child = child("lodger", &arguments);
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + Duration::from_secs(60);
     while house.1.get(READY) == 0 {
         assert!(Instant::now() < end, "the lodger does not come");
         std::thread::sleep(Duration::from_millis(1));
@@ -124,7 +124,7 @@ impl Lodging {
 
     fn is_inherited(&self) {
         let lock = &self.house.0;
-        let got = lock.acquire_for(Sole::Exclusive, Duration::from_secs(20));
+        let got = lock.acquire_for(Sole::Exclusive, Duration::from_secs(60));
         assert!(got.is_err(), "the owner's death is not reported: {got:?}");
     }
 }

@@ -89,7 +89,7 @@ fn play(story: &str, count: u64) -> u64 {
         drop(ours);
     });
     for mode in [Tree::Look, Tree::Fell] {
-        let mut hold = match fifo.acquire_for(mode, Duration::from_secs(20)) {
+        let mut hold = match fifo.acquire_for(mode, Duration::from_secs(60)) {
             Ok(hold) => hold.unwrap_or_else(|| panic!("{story} after {taken}: nobody gets in")),
             Err(died) => died.into_inner(),
         };

@@ -80,7 +80,7 @@ pub(super) fn actor() {
 }
 
 pub(super) fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + Duration::from_secs(60);
     while !done() {
         assert!(Instant::now() < end, "{what}");
         std::thread::yield_now();
@@ -176,7 +176,7 @@ fn play(story: &str, point: u32) -> bool {
     // mode that changes something.
     let own = [Point::AfterHeld as u32, Point::BeforeLeaving as u32];
     let reported = !lock.is_consistent() || {
-        let hold = lock.acquire_for(Tree::Look, Duration::from_secs(20));
+        let hold = lock.acquire_for(Tree::Look, Duration::from_secs(60));
         assert!(!matches!(hold, Ok(None)), "{story} at {point}: nobody gets in any more");
         hold.is_err()
     };
@@ -186,7 +186,7 @@ fn play(story: &str, point: u32) -> bool {
     if !killed || matches!(story, "give up" | "recover") {
         assert!(!reported, "{story} at {point}: reported without a reason");
     }
-    let hold = lock.acquire_for(Tree::Fell, Duration::from_secs(20));
+    let hold = lock.acquire_for(Tree::Fell, Duration::from_secs(60));
     let mut hold = match hold {
         Ok(hold) => hold.expect("in time"),
         Err(died) => died.into_inner(),
