@@ -55,7 +55,6 @@
 //! | `shm/data.rs` | data that processes share |
 //! | `shm/mutex.rs`, `shm/rwlock.rs`, `shm/handle.rs` | access to it under a lock |
 //! | `shm/map.rs` | memory that processes share |
-//! | `wait/node.rs`, `wait/line.rs`, `wait/queue.rs` | nodes linked by pointers |
 //! | `wait/inner.rs`, `wait/critical.rs`, `wait/alone.rs` | the inner lock's contract |
 //! | `wait/locked.rs` | data under an inner lock |
 //! | `releasing/mod.rs` | a guard that is taken away and put back |

@@ -19,7 +19,7 @@ use portunus::{
 
 use crate::executor::Executor;
 use crate::raw;
-use crate::support::{Hand, ready, until, watched};
+use crate::support::{Hand, forget, ready, until, watched};
 
 type Mutex<B, T> = lock_api::Mutex<RawMutex<B>, T>;
 type RwLock<P, B, T> = lock_api::RwLock<RawRwLock<P, B>, T>;
@@ -246,7 +246,7 @@ fn a_forgotten_future_leaves_nothing_that_is_followed<B: Backend>() {
         let mutex = Box::new(Mutex::<B, Vec<u8>>::new(vec![1; 100]));
         let mut wait = Box::pin(condvar.wait_async(mutex.lock()));
         assert!(hand.poll(&mut wait).is_pending());
-        std::mem::forget(wait);
+        forget(wait);
     }
     assert_eq!(condvar.waiting(), 1);
     assert!(condvar.notify_one());

@@ -4,9 +4,9 @@ use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -146,4 +146,14 @@ pub(crate) fn ready<T>(poll: Poll<T>) -> T {
         Poll::Ready(value) => value,
         Poll::Pending => panic!("it still waits"),
     }
+}
+
+/// Forgets a future for good. Where it lies is remembered, so that a sanitizer
+/// that looks for leaks does not take it for one.
+#[allow(dead_code, reason = "of other suites, which share this file")]
+pub(crate) fn forget<F>(future: Pin<Box<F>>) {
+    static FORGOTTEN: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+    let place = core::ptr::from_ref(&*future).addr();
+    core::mem::forget(future);
+    FORGOTTEN.lock().unwrap_or_else(PoisonError::into_inner).push(place);
 }
