@@ -45,7 +45,7 @@
 //! | `observe/mutex.rs`, `observe/rwlock.rs`, `observe/timed.rs`, `observe/awaited.rs` | `lock_api`'s raw traits, over those of the plain locks |
 //! | `observe/inner.rs` | the inner lock's contract, handed on |
 //! | `owned.rs` | a guard that keeps its mutex alive |
-//! | `raw/engine.rs`, `wait/batch.rs` | arrays that are not cleared first |
+//! | `raw/grant.rs`, `wait/batch.rs` | arrays that are not cleared first |
 //! | `raw/lock/mod.rs`, `raw/lock/section.rs` | the line, limbo and nodes under the inner lock |
 //! | `raw/lock/handover.rs` | from a condition's queue into a lock's line |
 //! | `raw/traits.rs`, `raw/waiter.rs` | places in line, as raw traits |

@@ -1,4 +1,5 @@
 //! The engine: admit, enqueue, grant, cancel and convert, written once.
+//! (`grant` fills a file of its own, beside this one.)
 //!
 //! It is generic over the word's width and over the [`Env`]ironment: how a
 //! waiter is reached and woken, what is noted when a hold changes its state,
@@ -41,14 +42,11 @@
 //!   want, and the set of them can always be served in some order once all
 //!   other holders have left.
 
-#![allow(unsafe_code)]
-
-use core::mem::{self, MaybeUninit};
-
-use super::mode::Rules;
+use super::grant::close_lane;
+pub(crate) use super::grant::grant;
 use super::word::{Geometry, Shape};
 use crate::atomic::{AtomicWord, Fault, Ordering, Word};
-use crate::wait::batch::{BATCH, Batch, Wake};
+use crate::wait::batch::{Batch, Wake};
 use crate::wait::node::Request;
 
 /// What happens to one hold, for an environment that keeps records of them.
@@ -131,10 +129,16 @@ pub(crate) trait Env {
     fn evicted(&mut self, id: Self::Id) -> Option<Self::Wake>;
 }
 
-type WordOf<E> = <<E as Env>::Shape as Shape>::Word;
-type RulesOf<E> = <<E as Env>::Shape as Shape>::Rules;
+pub(super) type WordOf<E> = <<E as Env>::Shape as Shape>::Word;
+pub(super) type RulesOf<E> = <<E as Env>::Shape as Shape>::Rules;
 pub(crate) type AtomicOf<E> = <WordOf<E> as Word>::Atomic;
 pub(crate) type GeometryOf<E> = Geometry<<E as Env>::Shape>;
+
+/// The bit of a lane of an environment's word.
+#[inline(always)]
+pub(super) fn bit_of<E: Env>(lane: u32) -> WordOf<E> {
+    GeometryOf::<E>::bit(lane)
+}
 
 /// Enters at once if nobody stands in the way and the rule admits.
 ///
@@ -314,302 +318,6 @@ pub(crate) fn enqueue<E: Env>(env: &mut E, id: E::Id, request: Request, note: &i
                 now = other;
             }
         }
-    }
-}
-
-/// Those whom a grant is about to let in.
-struct Plan<I> {
-    places: [MaybeUninit<(u32, I)>; BATCH],
-    len: usize,
-}
-
-impl<I: Copy> Plan<I> {
-    #[inline(always)]
-    fn new() -> Self {
-        Self { places: [const { MaybeUninit::uninit() }; BATCH], len: 0 }
-    }
-
-    #[inline(always)]
-    fn push(&mut self, lane: u32, id: I) {
-        if let Some(place) = self.places.get_mut(self.len) {
-            place.write((lane, id));
-            self.len += 1;
-        }
-    }
-
-    #[inline(always)]
-    fn iter(&self) -> impl Iterator<Item = (u32, I)> + '_ {
-        // SAFETY: the first `len` places were written by `push`.
-        self.places.iter().take(self.len).map(|place| unsafe { place.assume_init() })
-    }
-}
-
-/// A grant at work. Dropped by a panic in the predicate, it lets the leaver
-/// leave, takes the judged waiter out of the line and evicts it.
-struct Granting<'a, E: Env> {
-    env: &'a mut E,
-    batch: &'a mut Batch<E::Wake>,
-    leave: WordOf<E>,
-    clear: WordOf<E>,
-    judged: Option<(u32, E::Id)>,
-}
-
-/// The bit of a lane of an environment's word.
-#[inline(always)]
-fn bit_of<E: Env>(lane: u32) -> WordOf<E> {
-    GeometryOf::<E>::bit(lane)
-}
-
-impl<E: Env> Granting<'_, E> {
-    /// Judges a waiter; should the predicate panic, it is known whom.
-    #[inline(always)]
-    fn judge(
-        &mut self,
-        word: WordOf<E>,
-        lane: u32,
-        id: E::Id,
-        request: Request,
-    ) -> Option<WordOf<E>> {
-        self.judged = Some((lane, id));
-        let fits = GeometryOf::<E>::judge(self.env.rules(), word, request);
-        self.judged = None;
-        fits
-    }
-
-    /// Puts `after` where `now` was judged. The value that is there instead,
-    /// otherwise.
-    #[inline(always)]
-    fn update(&self, now: WordOf<E>, after: WordOf<E>) -> Result<(), WordOf<E>> {
-        if after == now {
-            return Ok(());
-        }
-        // Nobody else can change the word: nobody is inside but who leaves in
-        // this step, and newcomers of all lanes are kept out.
-        let sole = (GeometryOf::<E>::counts(now) == self.leave || Fault::StoreWithoutSole.on())
-            && (now & bit_of::<E>(0) != WordOf::<E>::ZERO || Fault::StoreWithoutBit.on());
-        if sole && <E::Shape as Shape>::EXTRA == 0 {
-            // Ordering: Release (O1).
-            let release = Fault::StoreRelaxed.or(Ordering::Release, Ordering::Relaxed);
-            self.env.word().store(after, release);
-            return Ok(());
-        }
-        // Ordering: Release as above; Acquire because the value may have gone
-        // and come back since it was loaded (O2).
-        let (done, changed) = (Ordering::AcqRel, Ordering::Acquire);
-        self.env.word().compare_exchange_weak(now, after, done, changed).map(|_| ())
-    }
-}
-
-impl<E: Env> Drop for Granting<'_, E> {
-    #[inline]
-    fn drop(&mut self) {
-        let Some((lane, id)) = self.judged else { return };
-        self.env.unlink(lane, id);
-        let clear = self.clear | close_lane(self.env, lane);
-        // Ordering: Relaxed, the exchange decides.
-        let mut now = self.env.word().load(Ordering::Relaxed);
-        // Ordering: Release, the leaver leaves (O1); Relaxed on failure.
-        while let Err(other) = self.env.word().compare_exchange_weak(
-            now,
-            (now - self.leave) & !clear,
-            Ordering::Release,
-            Ordering::Relaxed,
-        ) {
-            now = other;
-        }
-        if let Some(wake) = self.env.evicted(id) {
-            self.batch.push(wake);
-        }
-    }
-}
-
-/// After somebody left a lane from its front: the bit to clear if the lane is
-/// empty now; else the new first is told.
-#[inline]
-pub(super) fn close_lane<E: Env>(env: &mut E, lane: u32) -> WordOf<E> {
-    if env.ends(lane).is_none() {
-        return GeometryOf::<E>::bit(lane);
-    }
-    env.tell_first(lane);
-    WordOf::<E>::ZERO
-}
-
-/// Lets out what leaves and in whoever may enter now, in order, by one update
-/// of the word. `leave` are units that leave in it, `clear` bits of lanes that
-/// became empty before it. `true`: there may be more than one batch.
-///
-/// It is large, and many ask for it: one copy serves all of them.
-#[inline(never)]
-pub(crate) fn grant<E: Env>(
-    env: &mut E,
-    leave: WordOf<E>,
-    clear: WordOf<E>,
-    batch: &mut Batch<E::Wake>,
-) -> bool {
-    let mut at = Granting { env, batch, leave, clear, judged: None };
-    // Ordering: Acquire (O2), pairs with the leavers' Release.
-    let acquire = Fault::GrantLoadRelaxed.or(Ordering::Acquire, Ordering::Relaxed);
-    let mut now = at.env.word().load(acquire);
-    if GeometryOf::<E>::ONE {
-        grant_one(&mut at, now);
-        mem::forget(at);
-        return false;
-    }
-    loop {
-        let mut plan = Plan::new();
-        let mut after = (now - leave) & !clear;
-        // The best lane in which a conversion goes on waiting.
-        let mut barred = GeometryOf::<E>::LANES;
-        let mut converted = false;
-        let mut more = false;
-        'all: {
-            // Conversions first, whatever their lanes: they are inside, and who
-            // waits for them to go must not keep them. One that can't be served
-            // does not hold up another.
-            for lane in 0..GeometryOf::<E>::LANES {
-                if !<RulesOf<E> as Rules>::CONVERTS
-                    || after & bit_of::<E>(lane) == WordOf::<E>::ZERO
-                {
-                    continue;
-                }
-                let Some((first, last)) = at.env.ends(lane) else { continue };
-                let mut id = first;
-                let mut all = true;
-                loop {
-                    let request = at.env.request(id);
-                    if GeometryOf::<E>::from(request).is_none() {
-                        break;
-                    }
-                    if plan.len == BATCH {
-                        more = true;
-                        break 'all;
-                    }
-                    match at.judge(after, lane, id, request) {
-                        Some(next) => {
-                            after = next;
-                            converted = true;
-                            plan.push(lane, id);
-                        }
-                        None => {
-                            all = false;
-                            barred = barred.min(lane);
-                        }
-                    }
-                    if id == last {
-                        if all {
-                            after = after & !bit_of::<E>(lane);
-                        }
-                        break;
-                    }
-                    id = at.env.next(id);
-                }
-            }
-            // One that was let in may have made room for one that stood before
-            // it: they all come before anybody else.
-            if converted && barred < GeometryOf::<E>::LANES {
-                more = true;
-                break 'all;
-            }
-            // Then lane by lane, up to the first who does not fit. A waiting
-            // conversion stands ahead of its lane.
-            for lane in 0..barred {
-                if after & bit_of::<E>(lane) == WordOf::<E>::ZERO {
-                    continue;
-                }
-                let Some((first, last)) = at.env.ends(lane) else {
-                    debug_assert!(false, "E1");
-                    continue;
-                };
-                let mut id = first;
-                loop {
-                    let request = at.env.request(id);
-                    // A conversion here is in the plan already.
-                    if GeometryOf::<E>::from(request).is_none() {
-                        if plan.len == BATCH {
-                            more = true;
-                            break 'all;
-                        }
-                        let Some(next) = at.judge(after, lane, id, request) else { break 'all };
-                        after = next;
-                        plan.push(lane, id);
-                    }
-                    if id == last {
-                        after = after & !bit_of::<E>(lane);
-                        break;
-                    }
-                    id = at.env.next(id);
-                }
-            }
-        }
-
-        for (_, id) in plan.iter() {
-            at.env.granting(id);
-        }
-        if let Err(other) = at.update(now, after) {
-            for (_, id) in plan.iter() {
-                at.env.withheld(id);
-            }
-            now = other;
-            continue;
-        }
-        // E2: from here on nothing can fail.
-        let mut open = None;
-        for (lane, id) in plan.iter() {
-            if let Some(before) = open
-                && before != lane
-            {
-                close_lane(at.env, before);
-            }
-            open = Some(lane);
-            if <RulesOf<E> as Rules>::CONVERTS {
-                at.env.unlink(lane, id);
-            } else {
-                at.env.unlink_first(lane);
-            }
-            if let Some(wake) = at.env.granted(id) {
-                at.batch.push(wake);
-            }
-        }
-        if let Some(lane) = open {
-            close_lane(at.env, lane);
-        }
-        // It is there for a panic only.
-        mem::forget(at);
-        return more;
-    }
-}
-
-/// [`grant`] where one may be inside: the first, or nobody.
-#[inline(always)]
-fn grant_one<E: Env>(at: &mut Granting<'_, E>, mut now: WordOf<E>) {
-    loop {
-        let left = (now - at.leave) & !at.clear;
-        let mut after = left;
-        let mut first = None;
-        if left & bit_of::<E>(0) != WordOf::<E>::ZERO
-            && let Some((id, last)) = at.env.ends(0)
-            && let Some(next) = at.judge(left, 0, id, at.env.request(id))
-        {
-            after = if id == last { next & !bit_of::<E>(0) } else { next };
-            first = Some(id);
-            at.env.granting(id);
-        }
-        if let Err(other) = at.update(now, after) {
-            if let Some(id) = first {
-                at.env.withheld(id);
-            }
-            now = other;
-            continue;
-        }
-        // E2: from here on nothing can fail.
-        if let Some(id) = first {
-            at.env.unlink_first(0);
-            if let Some(wake) = at.env.granted(id) {
-                at.batch.push(wake);
-            }
-            close_lane(at.env, 0);
-        }
-        return;
     }
 }
 

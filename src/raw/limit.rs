@@ -8,7 +8,8 @@
 //! under that lock before it stands in line. So whoever stands in line after a
 //! [`refuse`] could be served by the limits as they are.
 
-use super::engine::{Env, GeometryOf, close_lane, grant};
+use super::engine::{Env, GeometryOf};
+use super::grant::{close_lane, grant};
 use super::word::Shape;
 use crate::atomic::{Fault, Word};
 use crate::wait::batch::{BATCH, Batch};

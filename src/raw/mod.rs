@@ -2,6 +2,7 @@
 //! be awaited. (Beneath them, private: the engine, its word and its rules.)
 
 pub(crate) mod engine;
+mod grant;
 pub(crate) mod limit;
 pub(crate) mod lock;
 pub(crate) mod mode;
