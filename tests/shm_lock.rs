@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use portunus::rules::{Access, Granularity, Intention, ReadWrite};
-use portunus::shm::{Content, FifoLock, Mutex, Name, Options, Segment};
+use portunus::shm::{Content, Error, FifoLock, Mutex, Name, Options, Segment};
 use portunus::{ConvertError, Held, Rules};
 
 /// A segment whose name goes with it.
@@ -288,4 +288,71 @@ fn holds_may_be_moved_to_another_thread_and_forgotten() {
     assert!(one_more.is_err(), "there are 128 records");
     drop(all);
     assert!(!lock.is_locked());
+}
+
+/// A rule with two numbers: so many of each kind.
+mod tables {
+    use portunus::shm::Configured;
+    use portunus::{Held, Rules};
+
+    portunus::modes! { pub enum Place { Window, Aisle } }
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    pub(crate) struct Tables<const STRICT: bool>(pub(crate) [u32; 2]);
+
+    impl<const STRICT: bool> Rules for Tables<STRICT> {
+        type Mode = Place;
+
+        fn admits(&self, place: Place, held: &Held<Place>) -> bool {
+            let free = held[place] < self.0[place.index()] as usize;
+            free && (!STRICT || held[Place::Window] == 0 || held[Place::Aisle] == 0)
+        }
+    }
+
+    impl<const STRICT: bool> Configured for Tables<STRICT> {
+        type Config = [u32; 2];
+
+        fn config(&self) -> [u32; 2] {
+            self.0
+        }
+
+        fn configured(config: [u32; 2]) -> Self {
+            Self(config)
+        }
+    }
+}
+
+#[test]
+fn a_rule_finds_its_configuration_in_the_segment() {
+    use portunus::shm::Carried;
+    use tables::{Place, Tables};
+
+    let name = Name::random();
+    // Behind it something else, that is found as well.
+    type Cafe<const STRICT: bool> = (FifoLock<Carried<Tables<STRICT>>>, Mutex<u64>);
+    let cafe: Segment<Cafe<false>> =
+        Segment::create(&name, &Options::new(), (Tables([1, 2]), 7)).unwrap();
+    let again: Segment<Cafe<false>> = Segment::open(&name).unwrap();
+    assert_eq!((*again.1.lock().unwrap(), cafe.0.holders(Place::Aisle)), (7, 0));
+    let window = again.0.acquire(Place::Window).unwrap();
+    let aisle = [cafe.0.acquire(Place::Aisle).unwrap(), again.0.acquire(Place::Aisle).unwrap()];
+    for lock in [&cafe.0, &again.0] {
+        assert!(lock.try_acquire(Place::Window).unwrap().is_none());
+        assert!(lock.try_acquire(Place::Aisle).unwrap().is_none());
+    }
+    drop(window);
+    assert!(cafe.0.try_acquire(Place::Window).unwrap().is_some());
+    drop(aisle);
+    // The same modes and configuration, but another rule.
+    let error = Segment::<Cafe<true>>::open(&name).unwrap_err();
+    assert!(matches!(error, Error::Layout { found, wanted } if found != wanted), "{error}");
+    // Another configuration of the same rule is found, not compared.
+    Segment::unlink(&name).unwrap();
+    let cafe: Segment<Cafe<false>> =
+        Segment::create(&name, &Options::new(), (Tables([0, 1]), 7)).unwrap();
+    let again: Segment<Cafe<false>> = Segment::open(&name).unwrap();
+    assert!(again.0.try_acquire(Place::Window).unwrap().is_none());
+    assert!(again.0.try_acquire(Place::Aisle).unwrap().is_some());
+    drop(cafe);
+    Segment::unlink(&name).unwrap();
 }

@@ -51,6 +51,16 @@ impl<'a> Site<'a> {
         self.attachment.map()
     }
 
+    /// The same place, to look at what comes later.
+    pub(super) fn ahead(&self) -> Self {
+        Self { attachment: self.attachment, next: self.next }
+    }
+
+    /// Leaves out the next object.
+    pub(super) fn skip(&mut self) {
+        self.next += 1;
+    }
+
     /// The place of the next object, which must be such a one.
     pub(super) fn next(&mut self, kind: u32, len: u64) -> Result<u64, Error> {
         let corrupt = |what, found, wanted| Err(Error::Corrupt { what, found, wanted });

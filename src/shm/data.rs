@@ -8,6 +8,7 @@
 //!   died in the middle of a change leaves a `T`, if not a meaningful one.
 //! * **D3** Whoever makes a reference has a hold that excludes those who make
 //!   references that clash with it, in all processes.
+//! * **D4** A [`Constant<T>`] is never written after its segment was made.
 
 #![allow(unsafe_code)]
 
@@ -166,5 +167,24 @@ impl<T: ShmType> Data<T> {
 impl<T> fmt::Debug for Data<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Data").field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
+/// A value that is written when the segment is made, and then only read.
+pub(super) struct Constant<T>(PhantomData<fn() -> T>);
+
+impl<T: ShmType> Constant<T> {
+    pub(super) fn plan(plan: &mut Plan) {
+        Data::<T>::plan(plan);
+    }
+
+    pub(super) fn create(site: &mut Site<'_>, value: T) -> Result<(), Error> {
+        Data::create(site, value)
+    }
+
+    pub(super) fn read(site: &mut Site<'_>) -> Result<T, Error> {
+        let data = Data::<T>::open(site)?;
+        // SAFETY: D4.
+        Ok(unsafe { *data.get() })
     }
 }

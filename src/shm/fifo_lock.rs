@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::content::{Content, Site};
 use super::error::{Error, OwnerDied};
 use super::format::Plan;
-use super::raw::{Conversion, RawShmLock};
+use super::raw::{self, Conversion, RawShmLock};
 use super::record::MAX_WEIGHT;
 use crate::error::{ConvertError, TooMany};
 use crate::raw::mode::{Mode, Rules, index_of};
@@ -21,7 +21,8 @@ use crate::wait::{Forever, Limit};
 ///
 /// As [`FifoLock`](crate::FifoLock), in a [`Segment`](super::Segment). All
 /// processes must have the same rule: what it admits is compared when a
-/// segment is opened.
+/// segment is opened. A rule that is configured when the lock is made is a
+/// [`Carried`](super::Carried) one.
 ///
 /// ```
 /// use portunus::rules::{Access, ReadWrite};
@@ -84,7 +85,9 @@ impl<R: Rules + Default> Content for FifoLock<R> {
 
     fn plan(plan: &mut Plan) {
         plan.fingerprint.text("FifoLock");
-        RawShmLock::plan(plan, &R::default());
+        raw::describe::<R>(&mut plan.fingerprint);
+        plan.fingerprint.number(raw::answers(&R::default()));
+        RawShmLock::<R>::plan(plan);
     }
 
     fn create(site: &mut Site<'_>, (): &()) -> Result<(), Error> {
@@ -92,7 +95,7 @@ impl<R: Rules + Default> Content for FifoLock<R> {
     }
 
     fn open(site: &mut Site<'_>) -> Result<Self, Error> {
-        Ok(Self { raw: RawShmLock::open(site, R::default())? })
+        Self::open_with(site, R::default())
     }
 }
 
@@ -104,6 +107,10 @@ impl<R: Rules + Default> FifoLock<R> {
 }
 
 impl<R: Rules> FifoLock<R> {
+    pub(super) fn open_with(site: &mut Site<'_>, rules: R) -> Result<Self, Error> {
+        Ok(Self { raw: RawShmLock::open(site, rules)? })
+    }
+
     #[allow(dead_code, reason = "of the feature `async`")]
     pub(super) fn raw(&self) -> &RawShmLock<R> {
         &self.raw

@@ -26,6 +26,7 @@
 //!   don't poll.
 
 mod attach;
+mod carried;
 mod content;
 mod counter;
 mod data;
@@ -55,6 +56,7 @@ mod tasks;
 #[cfg(feature = "async")]
 mod wait_task;
 
+pub use carried::{Carried, Configured};
 pub use content::Content;
 pub use counter::Counter;
 pub use data::ShmType;

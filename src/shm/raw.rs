@@ -94,12 +94,14 @@ fn len<R: Rules>() -> u64 {
     lock::ENDS + u64::from(G::<R>::LANES) * 8
 }
 
-/// What a rule does, as a number: two rules that admit alike are alike.
-///
-/// A rule has no name that is the same in two programs; so its constants, the
-/// names of its modes, and its answers about up to two holders of each mode
-/// are what is compared.
-fn fingerprint<R: Rules>(rules: &R, to: &mut Fingerprint) {
+// What a rule does, as numbers: two rules that admit alike are alike.
+//
+// A rule has no name that is the same in two programs; so its constants, the
+// names of its modes, and its answers about up to two holders of each mode
+// are what is compared.
+
+/// What is known of a rule without having one.
+pub(super) fn describe<R: Rules>(to: &mut Fingerprint) {
     let modes = <R::Mode as Mode>::ALL;
     to.number(modes.len() as u64);
     for (i, &mode) in modes.iter().enumerate() {
@@ -107,6 +109,15 @@ fn fingerprint<R: Rules>(rules: &R, to: &mut Fingerprint) {
         to.number(G::<R>::limit(i) as u64);
         to.number(G::<R>::shift(i).into());
         to.number(R::LANES.get(i).into());
+    }
+    to.number(u64::from(R::WEIGHTED) | u64::from(R::CONVERTS) << 1);
+}
+
+/// What a rule answers.
+pub(super) fn answers<R: Rules>(rules: &R) -> u64 {
+    let mut to = Fingerprint::new();
+    let modes = <R::Mode as Mode>::ALL;
+    for &mode in modes {
         to.number(rules.changes(mode).into());
         to.number(rules.admits(mode, &Held::new()).into());
         for &first in modes {
@@ -119,13 +130,12 @@ fn fingerprint<R: Rules>(rules: &R, to: &mut Fingerprint) {
             }
         }
     }
-    to.number(u64::from(R::WEIGHTED) | u64::from(R::CONVERTS) << 1);
+    to.get()
 }
 
 impl<R: Rules> RawShmLock<R> {
-    pub(super) fn plan(plan: &mut Plan, rules: &R) {
+    pub(super) fn plan(plan: &mut Plan) {
         const { G::<R>::FITS };
-        fingerprint(rules, &mut plan.fingerprint);
         plan.object(kind::LOCK, len::<R>());
     }
 
