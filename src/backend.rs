@@ -154,6 +154,7 @@ macro_rules! family {
         pub type ClosableSemaphore<$($own)?> = crate::ClosableSemaphore<$backend>;
         /// Permits of a [`Semaphore`].
         pub type Permit<'a $(, $own)?> = crate::Permit<'a, $backend>;
+        crate::family::owned_family!($backend $(, $own)?);
         crate::family::meeting_family!($backend $(, $own)?);
         crate::family::registry_family!($backend $(, $own)?);
         /// Lets parties through when all have come, without a heap.

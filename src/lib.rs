@@ -117,6 +117,8 @@ pub mod nursery;
 pub mod observe;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod owned;
+#[cfg(all(feature = "std", target_has_atomic = "ptr", not(all(test, portunus_loom))))]
+mod owned_timed;
 mod panic;
 mod predicate;
 pub mod raw;

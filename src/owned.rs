@@ -14,7 +14,7 @@ use core::ops::{Deref, DerefMut};
 use crate::backend::Backend;
 use crate::error::{AcquireError, Closed, ConvertError, TooMany};
 use crate::fifo_lock::FifoLock;
-use crate::hold::{self, Holding, Units};
+use crate::hold::{self, Hold, Holding, Units};
 use crate::raw::mode::Rules;
 use crate::semaphore::{ClosableSemaphore, Permit, Semaphore};
 use crate::wait::Forever;
@@ -34,7 +34,7 @@ impl<R: Rules, B: Backend> Kept<R, B> for FifoLock<R, B> {
     }
 }
 
-/// A [`Hold`](crate::Hold) that keeps its lock alive, and so may outlive every borrow.
+/// A [`Hold`] that keeps its lock alive, and so may outlive every borrow.
 ///
 /// `L` is what is kept alive: the lock, or a [`Guarded`](crate::Guarded).
 #[must_use = "a hold that is dropped at once releases at once"]
@@ -64,13 +64,13 @@ impl<R: Rules, B: Backend, L: ?Sized + Kept<R, B>> OwnedHold<R, B, L> {
         &self.lock
     }
 
-    /// As [`Hold::try_convert`](crate::Hold::try_convert).
+    /// As [`Hold::try_convert`].
     pub fn try_convert(&mut self, mode: R::Mode) -> bool {
         let request = hold::conversion(self, mode);
         hold::try_convert(self, request)
     }
 
-    /// As [`Hold::convert`](crate::Hold::convert).
+    /// As [`Hold::convert`].
     ///
     /// # Errors
     ///
@@ -119,14 +119,13 @@ impl<R: Rules, B: Backend, L: ?Sized + Kept<R, B>> fmt::Debug for OwnedHold<R, B
 impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// As [`acquire`](Self::acquire), with a hold that keeps the lock alive.
     pub fn acquire_owned(self: &Arc<Self>, mode: R::Mode) -> OwnedHold<R, B> {
-        OwnedHold::new(Arc::clone(self), self.acquire(mode).into_units())
+        self.own(self.acquire(mode))
     }
 
     /// As [`try_acquire`](Self::try_acquire), with a hold that keeps the lock
     /// alive.
     pub fn try_acquire_owned(self: &Arc<Self>, mode: R::Mode) -> Option<OwnedHold<R, B>> {
-        let units = self.try_acquire(mode)?.into_units();
-        Some(OwnedHold::new(Arc::clone(self), units))
+        self.try_acquire(mode).map(|hold| self.own(hold))
     }
 
     /// As [`acquire_many`](Self::acquire_many), with a hold that keeps the lock
@@ -140,8 +139,25 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
         mode: R::Mode,
         weight: u32,
     ) -> Result<OwnedHold<R, B>, TooMany> {
-        let units = self.acquire_many(mode, weight)?.into_units();
-        Ok(OwnedHold::new(Arc::clone(self), units))
+        Ok(self.own(self.acquire_many(mode, weight)?))
+    }
+
+    /// As [`try_acquire_many`](Self::try_acquire_many), with a hold that keeps
+    /// the lock alive.
+    ///
+    /// # Errors
+    ///
+    /// [`TooMany`] when not even an empty lock would admit so many.
+    pub fn try_acquire_many_owned(
+        self: &Arc<Self>,
+        mode: R::Mode,
+        weight: u32,
+    ) -> Result<Option<OwnedHold<R, B>>, TooMany> {
+        Ok(self.try_acquire_many(mode, weight)?.map(|hold| self.own(hold)))
+    }
+
+    pub(crate) fn own(self: &Arc<Self>, hold: Hold<'_, R, B>) -> OwnedHold<R, B> {
+        OwnedHold::new(Arc::clone(self), hold.into_units())
     }
 }
 
@@ -237,7 +253,7 @@ impl<B: Backend> Semaphore<B> {
         Ok(self.try_acquire_many(count)?.map(|permit| self.own(permit)))
     }
 
-    fn own(self: &Arc<Self>, permit: Permit<'_, B>) -> OwnedPermit<B> {
+    pub(crate) fn own(self: &Arc<Self>, permit: Permit<'_, B>) -> OwnedPermit<B> {
         let (count, lined) = permit.into_parts();
         OwnedPermit::new(Arc::clone(self), count, lined)
     }
@@ -290,7 +306,7 @@ impl<B: Backend> ClosableSemaphore<B> {
         Ok(self.try_acquire_many(count)?.map(|permit| self.own(permit)))
     }
 
-    fn own(self: &Arc<Self>, permit: Permit<'_, B>) -> OwnedPermit<B> {
+    pub(crate) fn own(self: &Arc<Self>, permit: Permit<'_, B>) -> OwnedPermit<B> {
         let (count, lined) = permit.into_parts();
         OwnedPermit::new(self.share(), count, lined)
     }

@@ -14,22 +14,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use portunus::door::{MappedDoorGuard, MappedDoorReadGuard, MappedDoorWriteGuard, ThreadId};
 use portunus::future::{
-    AcquireHold, AcquireManyHold, AcquireManyOwnedPermit, AcquireManyOwnedUnlessClosed,
-    AcquireManyPermit, AcquireManyUnlessClosed, AcquireOwnedHold, AcquireOwnedPermit,
-    AcquireOwnedUnlessClosed, AcquirePermit, AcquireUnlessClosed, ConvertGuard, ConvertHold,
-    ConvertOwnedHold, EnterDoor, EnterDoorArc, Lock, LockArc, Read, ReadArc, ReadDoor, ReadDoorArc,
-    ReadGuarded, ReadGuardedArc, UpgradableRead, UpgradableReadArc, Upgrade, UpgradeArc,
-    UpgradeGuard, WaitInside, Write, WriteArc, WriteDoor, WriteDoorArc, WriteGuarded,
+    AcquireHold, AcquireManyHold, AcquireManyOwnedHold, AcquireManyOwnedPermit,
+    AcquireManyOwnedUnlessClosed, AcquireManyPermit, AcquireManyUnlessClosed, AcquireOwnedHold,
+    AcquireOwnedPermit, AcquireOwnedUnlessClosed, AcquirePermit, AcquireUnlessClosed, ConvertGuard,
+    ConvertHold, ConvertOwnedHold, EnterDoor, EnterDoorArc, Lock, LockArc, Read, ReadArc, ReadDoor,
+    ReadDoorArc, ReadGuarded, ReadGuardedArc, UpgradableRead, UpgradableReadArc, Upgrade,
+    UpgradeArc, UpgradeGuard, WaitInside, Write, WriteArc, WriteDoor, WriteDoorArc, WriteGuarded,
     WriteGuardedArc,
 };
-use portunus::guarded::{
-    ArcReadGuard, ArcWriteGuard, ExclusiveMode, MappedReadGuard, MappedWriteGuard,
-};
+use portunus::guarded::ExclusiveMode;
 use portunus::rules::{Access, ReadWrite, Sole};
 use portunus::{
     Fair, Held, InnerLock, IntCounter, OwnedDoorGuard, OwnedDoorReadGuard, OwnedDoorWriteGuard,
-    OwnedHold, OwnedMutexGuard, OwnedPermit, Proxy, RawMutexInner, ReadPreferring, Releasing,
-    Rules, WritePreferring,
+    Proxy, RawMutexInner, ReadPreferring, Releasing, Rules, WritePreferring,
 };
 
 // === Asking for a trait that may not be there ===
@@ -135,8 +132,8 @@ macro_rules! backend {
             fn mutex() {
                 type Guard<T> = MutexGuard<'static, T>;
                 type Mapped<T> = MappedMutexGuard<'static, T>;
-                type ArcGuard<T> = lock_api::ArcMutexGuard<RawMutex, T>;
-                type Owned<T> = OwnedMutexGuard<RawMutex, T>;
+                type ArcGuard<T> = ArcMutexGuard<T>;
+                type Owned<T> = OwnedMutexGuard<T>;
                 type Awaited<T> = Lock<'static, RawMutex, T>;
                 type AwaitedArc<T> = LockArc<RawMutex, T>;
                 table! {
@@ -157,8 +154,8 @@ macro_rules! backend {
                 type Upgradable<T> = RwLockUpgradableReadGuard<'static, T>;
                 type MappedReading<T> = MappedRwLockReadGuard<'static, T>;
                 type MappedWriting<T> = MappedRwLockWriteGuard<'static, T>;
-                type ArcReading<T> = lock_api::ArcRwLockReadGuard<RawRwLock, T>;
-                type ArcWriting<T> = lock_api::ArcRwLockWriteGuard<RawRwLock, T>;
+                type ArcReading<T> = ArcRwLockReadGuard<T>;
+                type ArcWriting<T> = ArcRwLockWriteGuard<T>;
                 type AwaitedRead<T> = Read<'static, RawRwLock, T>;
                 type AwaitedWrite<T> = Write<'static, RawRwLock, T>;
                 type AwaitedUpgradable<T> = UpgradableRead<'static, RawRwLock, T>;
@@ -247,7 +244,7 @@ macro_rules! backend {
             fn fifo_lock() {
                 type Locked<T> = FifoLock<Carrying<T>>;
                 type Held<T> = Hold<'static, Carrying<T>>;
-                type Owned<T> = OwnedHold<Carrying<T>, $type>;
+                type Owned<T> = OwnedHold<Carrying<T>>;
                 type Awaited<T> = AcquireHold<'static, Carrying<T>, $type>;
                 type AwaitedMany<T> = AcquireManyHold<'static, Carrying<T>, $type>;
                 type AwaitedOwned<T> = AcquireOwnedHold<Carrying<T>, $type>;
@@ -270,8 +267,9 @@ macro_rules! backend {
                 type Writing<T> = GuardedWriteGuard<'static, ReadWrite, T>;
                 type MappedReading<T> = MappedGuardedReadGuard<'static, ReadWrite, T>;
                 type MappedWriting<T> = MappedGuardedWriteGuard<'static, ReadWrite, T>;
-                type ArcReading<T> = ArcReadGuard<ReadWrite, T, $type>;
-                type ArcWriting<T> = ArcWriteGuard<ReadWrite, T, $type>;
+                type ArcReading<T> = ArcGuardedReadGuard<ReadWrite, T>;
+                type ArcWriting<T> = ArcGuardedWriteGuard<ReadWrite, T>;
+                type ArcMappedReading<T> = ArcMappedGuardedReadGuard<ReadWrite, T, u8>;
                 type AwaitedRead<T> = ReadGuarded<'static, ReadWrite, T, $type>;
                 type AwaitedWrite<T> = WriteGuarded<'static, ReadWrite, T, $type, Access>;
                 type AwaitedReadArc<T> = ReadGuardedArc<ReadWrite, T, $type>;
@@ -287,6 +285,7 @@ macro_rules! backend {
                     MappedWriting: SEND_SYNC, SEND, SYNC, NONE;
                     ArcReading: SEND_SYNC, NONE, NONE, NONE;
                     ArcWriting: SEND_SYNC, NONE, NONE, NONE;
+                    ArcMappedReading: SEND_SYNC, NONE, NONE, NONE;
                     AwaitedRead: SEND_SYNC, NONE, NONE, NONE;
                     AwaitedWrite: SEND_SYNC, NONE, NONE, NONE;
                     AwaitedReadArc: SEND_SYNC, NONE, NONE, NONE;
@@ -304,11 +303,9 @@ macro_rules! backend {
                 type Writing<T> = GuardedWriteGuard<'static, Carrying<T>, u64>;
                 type MappedReading<T> = MappedGuardedReadGuard<'static, Carrying<T>, u64>;
                 type MappedWriting<T> = MappedGuardedWriteGuard<'static, Carrying<T>, u64>;
-                type ArcReading<T> = ArcReadGuard<Carrying<T>, u64, $type>;
-                type ArcMappedReading<T> =
-                    MappedReadGuard<portunus::guarded::ArcHold<Carrying<T>, u64, $type>, u8>;
-                type ArcMappedWriting<T> =
-                    MappedWriteGuard<portunus::guarded::ArcHold<Carrying<T>, u64, $type>, u8>;
+                type ArcReading<T> = ArcGuardedReadGuard<Carrying<T>, u64>;
+                type ArcMappedReading<T> = ArcMappedGuardedReadGuard<Carrying<T>, u64, u8>;
+                type ArcMappedWriting<T> = ArcMappedGuardedWriteGuard<Carrying<T>, u64, u8>;
                 type AwaitedRead<T> = ReadGuarded<'static, Carrying<T>, u64, $type>;
                 type OwnedConverted<T> = ConvertOwnedHold<Carrying<T>, $type>;
                 table! {
@@ -336,7 +333,7 @@ macro_rules! backend {
                 assert_eq!(auto!(IntCounter), SEND_SYNC);
                 assert_eq!(auto!(Semaphore), SEND_SYNC);
                 assert_eq!(auto!(Permit<'static>), SEND_SYNC);
-                assert_eq!(auto!(OwnedPermit<$type>), SEND_SYNC);
+                assert_eq!(auto!(OwnedPermit), SEND_SYNC);
                 assert_eq!(auto!(AcquirePermit<'static, $type>), SEND_SYNC);
                 assert_eq!(auto!(AcquireManyPermit<'static, $type>), SEND_SYNC);
                 assert_eq!(auto!(AcquireOwnedPermit<$type>), SEND_SYNC);
@@ -372,6 +369,7 @@ macro_rules! backend {
                     AcquireHold<'static, ReadWrite, $type>,
                     AcquireManyHold<'static, ReadWrite, $type>,
                     AcquireOwnedHold<ReadWrite, $type>,
+                    AcquireManyOwnedHold<ReadWrite, $type>,
                     ConvertHold<'static, ReadWrite, $type>,
                     ConvertOwnedHold<ReadWrite, $type>,
                     ReadGuarded<'static, ReadWrite, u64, $type>,
@@ -398,10 +396,10 @@ macro_rules! backend {
                     Hold<'static, ReadWrite>,
                     GuardedReadGuard<'static, ReadWrite, u64>,
                     MappedGuardedWriteGuard<'static, ReadWrite, u64>,
-                    ArcWriteGuard<ReadWrite, u64, $type>,
-                    OwnedHold<ReadWrite, $type>,
+                    ArcGuardedWriteGuard<ReadWrite, u64>,
+                    OwnedHold<ReadWrite>,
                     Permit<'static>,
-                    OwnedPermit<$type>
+                    OwnedPermit
                 }
             }
 
@@ -415,7 +413,7 @@ macro_rules! backend {
                 send::<MutexGuard<'static, T>>();
                 send::<Lock<'static, RawMutex, T>>();
                 send::<LockArc<RawMutex, T>>();
-                send::<OwnedMutexGuard<RawMutex, T>>();
+                send::<OwnedMutexGuard<T>>();
                 send::<RwLock<S>>();
                 sync::<RwLock<S>>();
                 send::<Read<'static, RawRwLock, S>>();
@@ -480,7 +478,7 @@ macro_rules! backend {
                 assert_eq!(size_of::<Guarded<ReadWrite, u64>>(), 32);
                 assert_eq!(size_of::<GuardedReadGuard<'static, ReadWrite, u64>>(), 24);
                 assert_eq!(size_of::<Option<GuardedWriteGuard<'static, ReadWrite, u64>>>(), 24);
-                assert_eq!(size_of::<ArcReadGuard<ReadWrite, u64, $type>>(), 24);
+                assert_eq!(size_of::<ArcGuardedReadGuard<ReadWrite, u64>>(), 24);
                 assert_eq!(size_of::<ReadGuarded<'static, ReadWrite, u64, $type>>(), 56);
                 assert_eq!(size_of::<UpgradeGuard<Hold<'static, ReadWrite>, u64>>(), 72);
                 assert_eq!(size_of::<MutexGuard<'static, u64>>(), 16);
@@ -493,9 +491,9 @@ macro_rules! backend {
                 assert_eq!(size_of::<EnterDoor<'static, RawMutex, u64, Condvar>>(), 48);
                 assert_eq!(size_of::<Hold<'static, ReadWrite>>(), 16);
                 assert_eq!(size_of::<Option<Hold<'static, ReadWrite>>>(), 16);
-                assert_eq!(size_of::<OwnedHold<ReadWrite, $type>>(), 16);
+                assert_eq!(size_of::<OwnedHold<ReadWrite>>(), 16);
                 assert_eq!(size_of::<Permit<'static>>(), 16);
-                assert_eq!(size_of::<OwnedPermit<$type>>(), 16);
+                assert_eq!(size_of::<OwnedPermit>(), 16);
             }
         }
     };
@@ -740,7 +738,7 @@ fn barriers_share_their_states() {
 /// dropped, in whichever thread that is.
 #[test]
 fn an_owned_guard_owns_the_raw_mutex() {
-    type Owned<M> = OwnedMutexGuard<Flag<M>, u64>;
+    type Owned<M> = portunus::OwnedMutexGuard<Flag<M>, u64>;
     table! {
         Owned: SEND_SYNC, NONE, NONE, NONE;
     }

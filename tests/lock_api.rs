@@ -14,12 +14,11 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use lock_api::{ArcMutexGuard, ArcRwLockReadGuard, ArcRwLockWriteGuard};
 use portunus::prelude::*;
 use portunus::rules::{Access, ReadWrite};
 use portunus::{
-    Backend, InnerLock, Left, Limit, OwnedMutexGuard, Place, RawMutexInner, ReadPreferring,
-    SpinInner, Turn, Wait, WritePreferring,
+    Backend, InnerLock, Left, Limit, Place, RawMutexInner, ReadPreferring, SpinInner, Turn, Wait,
+    WritePreferring,
 };
 
 /// Waits until `so` holds; gives up, loudly, long after it should.
@@ -107,7 +106,7 @@ macro_rules! backend {
             #[test]
             fn arc_mutex_guards() {
                 let mutex = Arc::new(Mutex::new(1));
-                let guard: ArcMutexGuard<RawMutex, i32> = mutex.lock_arc();
+                let guard: ArcMutexGuard<i32> = mutex.lock_arc();
                 assert!(mutex.try_lock_arc().is_none());
                 assert!(mutex.try_lock_arc_for(Duration::ZERO).is_none());
                 assert!(Arc::ptr_eq(ArcMutexGuard::mutex(&guard), &mutex));
@@ -131,8 +130,7 @@ macro_rules! backend {
             #[test]
             fn owned_mutex_guards() {
                 let mutex = Arc::new(Mutex::new(1));
-                let mut guard: OwnedMutexGuard<RawMutex, i32> =
-                    smol::block_on(mutex.lock_arc_async());
+                let mut guard: OwnedMutexGuard<i32> = smol::block_on(mutex.lock_arc_async());
                 *guard += 1;
                 assert!(mutex.try_lock().is_none());
                 assert!(Arc::ptr_eq(guard.mutex(), &mutex));
@@ -149,21 +147,19 @@ macro_rules! backend {
             #[test]
             fn arc_rwlock_guards() {
                 let lock = Arc::new(RwLock::<_>::new(1));
-                let reading: ArcRwLockReadGuard<RawRwLock, i32> = lock.read_arc();
-                let awaited: ArcRwLockReadGuard<RawRwLock, i32> =
-                    smol::block_on(lock.read_arc_async());
+                let reading: ArcRwLockReadGuard<i32> = lock.read_arc();
+                let awaited: ArcRwLockReadGuard<i32> = smol::block_on(lock.read_arc_async());
                 assert_eq!((*reading, *awaited), (1, 1));
                 assert!(lock.try_write_arc().is_none());
                 drop(reading);
                 assert!(lock.try_write_arc_for(Duration::ZERO).is_none());
                 drop(awaited);
 
-                let mut writing: ArcRwLockWriteGuard<RawRwLock, i32> = lock.write_arc();
+                let mut writing: ArcRwLockWriteGuard<i32> = lock.write_arc();
                 *writing += 1;
                 assert!(lock.try_read_arc().is_none());
                 drop(writing);
-                let mut awaited: ArcRwLockWriteGuard<RawRwLock, i32> =
-                    smol::block_on(lock.write_arc_async());
+                let mut awaited: ArcRwLockWriteGuard<i32> = smol::block_on(lock.write_arc_async());
                 *awaited += 1;
                 let lock = ArcRwLockWriteGuard::into_arc(awaited);
                 assert!(!lock.is_locked());

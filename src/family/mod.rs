@@ -36,3 +36,12 @@ mod meeting;
 mod meeting;
 
 pub(crate) use meeting::meeting_family;
+
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr", not(all(test, portunus_loom))))]
+#[path = "owned.rs"]
+mod owned;
+#[cfg(not(all(feature = "alloc", target_has_atomic = "ptr", not(all(test, portunus_loom)))))]
+#[path = "no_owned.rs"]
+mod owned;
+
+pub(crate) use owned::owned_family;

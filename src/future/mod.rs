@@ -135,9 +135,10 @@ pub use guarded::{ConvertGuard, ReadGuarded, UpgradeGuard, WriteGuarded};
 pub use mutex::{Lock, MutexExt};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use owned::{
-    AcquireManyOwnedPermit, AcquireManyOwnedUnlessClosed, AcquireOwnedHold, AcquireOwnedPermit,
-    AcquireOwnedUnlessClosed, ConvertOwnedHold, LockArc, MutexArcExt, ReadArc, ReadGuardedArc,
-    RwLockArcExt, RwLockUpgradeArcExt, UpgradableReadArc, UpgradeArc, WriteArc, WriteGuardedArc,
+    AcquireManyOwnedHold, AcquireManyOwnedPermit, AcquireManyOwnedUnlessClosed, AcquireOwnedHold,
+    AcquireOwnedPermit, AcquireOwnedUnlessClosed, ConvertOwnedHold, LockArc, MutexArcExt, ReadArc,
+    ReadGuardedArc, RwLockArcExt, RwLockUpgradeArcExt, UpgradableReadArc, UpgradeArc, WriteArc,
+    WriteGuardedArc,
 };
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use owned_door::{EnterDoorArc, ReadDoorArc, WriteDoorArc};

@@ -16,7 +16,7 @@ use super::fifo_lock::ConvertKind;
 use super::guarded::{ReadGuardKind, WriteGuardKind};
 use super::rwlock::{RwLockUpgradableReadGuardExt, Upgradable, UpgradeKind};
 use super::semaphore::poll_permit;
-use super::{Acquire, Keeps, Kind, ReleasableAsync};
+use super::{Acquire, Checked, Keeps, Kind, ReleasableAsync};
 use crate::backend::Backend;
 use crate::fifo_lock::{self, FifoLock};
 use crate::guarded::{ArcReadGuard, ArcWriteGuard, ExclusiveMode, Guarded, WriteMode};
@@ -61,6 +61,10 @@ fn take<T: ?Sized>(lock: &mut Option<Arc<T>>) -> Arc<T> {
 
 /// Awaits an [`OwnedHold`]; made by [`FifoLock::acquire_owned_async`].
 pub type AcquireOwnedHold<R, B> = Acquire<OwnedHoldKind<R, B, FifoLock<R, B>>>;
+
+/// Awaits an [`OwnedHold`] of some weight; made by
+/// [`FifoLock::acquire_many_owned_async`].
+pub type AcquireManyOwnedHold<R, B> = Acquire<Checked<OwnedHoldKind<R, B, FifoLock<R, B>>>>;
 
 #[doc(hidden)]
 pub struct OwnedHoldKind<R: Rules, B: Backend, L: ?Sized + Kept<R, B>> {
@@ -111,6 +115,23 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// lock alive; so does the future.
     pub fn acquire_owned_async(self: &Arc<Self>, mode: R::Mode) -> AcquireOwnedHold<R, B> {
         Acquire::new(OwnedHoldKind::new(Arc::clone(self)), Seat::new(fifo_lock::request(mode, 1)))
+    }
+
+    /// As [`acquire_many_async`](Self::acquire_many_async), with a hold that
+    /// keeps the lock alive; so does the future.
+    ///
+    /// # Errors
+    ///
+    /// [`TooMany`](crate::TooMany) when not even an empty lock would admit so
+    /// many.
+    pub fn acquire_many_owned_async(
+        self: &Arc<Self>,
+        mode: R::Mode,
+        weight: u32,
+    ) -> AcquireManyOwnedHold<R, B> {
+        let check = self.check_weight(mode, weight);
+        let kind = OwnedHoldKind::new(Arc::clone(self));
+        Checked::acquire(kind, fifo_lock::request(mode, weight), check)
     }
 }
 

@@ -68,7 +68,7 @@ pub use guards::{ReadGuard, Upgraded, WriteGuard};
 pub use mapped::{MappedReadGuard, MappedWriteGuard};
 pub use modes::{ExclusiveMode, NotExclusive, UpgradeError, WriteMode};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub use owned::{ArcHold, ArcReadGuard, ArcWriteGuard};
+pub use owned::{ArcHold, ArcMappedReadGuard, ArcMappedWriteGuard, ArcReadGuard, ArcWriteGuard};
 
 pub(crate) use guards::Data;
 

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use super::{Guarded, ReadGuard, WriteGuard, WriteMode};
+use super::{Guarded, MappedReadGuard, MappedWriteGuard, ReadGuard, WriteGuard, WriteMode};
 use crate::backend::Backend;
 use crate::fifo_lock::FifoLock;
 use crate::hold::Hold;
@@ -17,6 +17,12 @@ pub type ArcReadGuard<R, T, B> = ReadGuard<ArcHold<R, T, B>, T>;
 
 /// A [`WriteGuard`] that keeps its data alive, and so may outlive every borrow.
 pub type ArcWriteGuard<R, T, B> = WriteGuard<ArcHold<R, T, B>, T>;
+
+/// A [`MappedReadGuard`] of a part `U` that keeps the whole data alive.
+pub type ArcMappedReadGuard<R, T, B, U> = MappedReadGuard<ArcHold<R, T, B>, U>;
+
+/// A [`MappedWriteGuard`] of a part `U` that keeps the whole data alive.
+pub type ArcMappedWriteGuard<R, T, B, U> = MappedWriteGuard<ArcHold<R, T, B>, U>;
 
 impl<R: Rules, T: ?Sized, B: Backend> Kept<R, B> for Guarded<R, T, B> {
     #[inline(always)]

@@ -60,9 +60,10 @@ fn all_are_fused<B: Backend>() {
     check_fused(semaphore.acquire_many_owned_async(2));
     assert_eq!(semaphore.available_permits(), 3);
 
-    let slots = FifoLock::<_, B>::new(Slots(3));
+    let slots = Arc::new(FifoLock::<_, B>::new(Slots(3)));
     check_fused(slots.acquire_async(Taken));
     check_fused(slots.acquire_many_async(Taken, 2));
+    check_fused(slots.acquire_many_owned_async(Taken, 2));
     assert!(!slots.is_locked());
 }
 
@@ -71,7 +72,9 @@ fn the_refused_are_fused<B: Backend>() {
     let semaphore = Arc::new(Semaphore::<B>::new(3));
     check_fused(semaphore.acquire_many_async(4));
     check_fused(semaphore.acquire_many_owned_async(4));
-    check_fused(FifoLock::<_, B>::new(Slots(3)).acquire_many_async(Taken, 4));
+    let slots = Arc::new(FifoLock::<_, B>::new(Slots(3)));
+    check_fused(slots.acquire_many_async(Taken, 4));
+    check_fused(slots.acquire_many_owned_async(Taken, 4));
     assert_eq!(semaphore.available_permits(), 3);
 }
 
@@ -80,7 +83,9 @@ fn those_that_ask_for_nothing_are_fused<B: Backend>() {
     let semaphore = Arc::new(Semaphore::<B>::new(0));
     check_fused(semaphore.acquire_many_async(0));
     check_fused(semaphore.acquire_many_owned_async(0));
-    check_fused(FifoLock::<_, B>::new(Slots(0)).acquire_many_async(Taken, 0));
+    let slots = Arc::new(FifoLock::<_, B>::new(Slots(0)));
+    check_fused(slots.acquire_many_async(Taken, 0));
+    check_fused(slots.acquire_many_owned_async(Taken, 0));
 }
 
 /// Not terminated while it waits, nor when it was granted, nor evicted.
@@ -150,6 +155,8 @@ fn the_last_waker_of_others_is_called<B: Backend>() {
     check(rwlock.read(), rwlock.write_arc_async());
     let semaphore = Arc::new(Semaphore::<B>::new(1));
     check(semaphore.acquire(), semaphore.acquire_owned_async());
+    let slots = Arc::new(FifoLock::<_, B>::new(Slots(3)));
+    check(slots.acquire(Taken), slots.acquire_many_owned_async(Taken, 3));
     let lock = FifoLock::<_, B>::new(ReadWrite);
     check(lock.acquire(Read), lock.acquire(Read).convert_async(Write));
     assert!(!lock.is_locked());

@@ -1,17 +1,21 @@
 //! Waits that end with the clock: never early, and without a residue.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use portunus::future::AcquireHold;
 use portunus::sync::Threads;
-use portunus::{Backend, Fair, FifoLock, ReadPreferring, Semaphore};
+use portunus::{
+    Backend, ClosableSemaphore, ConvertError, Fair, FifoLock, ReadPreferring, Semaphore,
+};
 
 use crate::raw;
 use crate::rules::Access::{Read, Write};
-use crate::rules::ReadWrite;
+use crate::rules::Slot::Taken;
+use crate::rules::{ReadWrite, Slots};
 use crate::subject::{Mutex, RwLock};
 use crate::support::{Hand, until};
 
@@ -77,6 +81,97 @@ fn a_semaphore<B: Backend>() {
     drop((permit, other));
     assert!(semaphore.acquire_for(TIME).is_some());
     assert_eq!(semaphore.available_permits(), 2);
+}
+
+/// The same with what keeps its lock alive: a wait whose time is over keeps
+/// nothing alive.
+fn what_is_owned<B: Backend>() {
+    let lock = Arc::new(FifoLock::<_, B>::new(ReadWrite));
+    let mut hold = lock.acquire_owned_for(Read, TIME).expect("it is free");
+    let other = lock.acquire_owned_until(Read, Instant::now()).expect("only a reader");
+    assert_eq!((hold.mode(), hold.weight(), Arc::strong_count(&lock)), (Read, 1, 3));
+    too_late(|time, _| lock.acquire_owned_for(Write, time));
+    too_late(|_, deadline| lock.acquire_owned_until(Write, deadline));
+    too_late(|time, _| timed_out(hold.convert_for(Write, time)));
+    too_late(|_, deadline| timed_out(hold.convert_until(Write, deadline)));
+    assert_eq!((hold.mode(), lock.holders(Read), lock.waiting()), (Read, 2, 0));
+    drop(other);
+    assert_eq!(hold.convert_for(Write, TIME), Ok(()));
+    assert_eq!(hold.convert_until(Read, Instant::now()), Ok(()));
+    assert_eq!(hold.convert_for(Write, TIME), Ok(()));
+    assert_eq!((lock.holders(Write), Arc::strong_count(&lock)), (1, 2));
+    drop(hold);
+    assert!(!lock.is_locked());
+
+    let slots = Arc::new(FifoLock::<_, B>::new(Slots(3)));
+    let two = slots.try_acquire_many_owned(Taken, 2).expect("there are three").expect("free");
+    assert!(slots.try_acquire_many_owned(Taken, 2).expect("there are three").is_none());
+    too_late(|time, _| slots.acquire_many_owned_for(Taken, 2, time).expect("there are three"));
+    too_late(|_, till| slots.acquire_many_owned_until(Taken, 2, till).expect("there are three"));
+    let limits = [
+        slots.try_acquire_many_owned(Taken, 4).err(),
+        slots.acquire_many_owned_for(Taken, 4, TIME).err(),
+        slots.acquire_many_owned_until(Taken, 4, Instant::now()).err(),
+    ];
+    for error in limits {
+        assert_eq!(error.map(|error| error.limit()), Some(3));
+    }
+    drop(two);
+    let two = slots.acquire_many_owned_for(Taken, 2, TIME).expect("there are three");
+    let one = slots.acquire_many_owned_until(Taken, 1, Instant::now()).expect("there are three");
+    assert_eq!(two.map(|hold| hold.weight()), Some(2));
+    assert_eq!(one.map(|hold| hold.weight()), Some(1));
+    assert!(!slots.is_locked());
+    assert_eq!(Arc::strong_count(&slots), 1);
+}
+
+/// As a wait: the only error is that the time was over.
+#[track_caller]
+fn timed_out(converted: Result<(), ConvertError>) -> Option<()> {
+    match converted {
+        Ok(()) => Some(()),
+        Err(ConvertError::TimedOut) => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn owned_permits<B: Backend>() {
+    let semaphore = Arc::new(Semaphore::<B>::new(2));
+    let one = semaphore.acquire_owned_for(TIME).expect("there are two");
+    too_late(|time, _| semaphore.acquire_many_owned_for(2, time).expect("there are two"));
+    too_late(|_, till| semaphore.acquire_many_owned_until(2, till).expect("there are two"));
+    assert!(semaphore.acquire_many_owned_for(3, TIME).is_err());
+    assert!(semaphore.acquire_many_owned_until(3, Instant::now()).is_err());
+    let other = semaphore.acquire_owned_until(Instant::now()).expect("there are two");
+    too_late(|time, _| semaphore.acquire_owned_for(time));
+    too_late(|_, deadline| semaphore.acquire_owned_until(deadline));
+    assert_eq!((semaphore.available_permits(), semaphore.waiting()), (0, 0));
+    assert_eq!(Arc::strong_count(&semaphore), 3);
+    drop((one, other));
+    let both = semaphore.acquire_many_owned_for(2, TIME).expect("there are two");
+    assert_eq!(both.map(|permit| permit.count()), Some(2));
+    let both = semaphore.acquire_many_owned_until(2, Instant::now()).expect("there are two");
+    assert_eq!(both.map(|permit| permit.count()), Some(2));
+    assert_eq!((semaphore.available_permits(), Arc::strong_count(&semaphore)), (2, 1));
+
+    let closable = Arc::new(ClosableSemaphore::<B>::new(2));
+    let one = closable.acquire_owned_for(TIME).expect("open").expect("there are two");
+    too_late(|time, _| closable.acquire_many_owned_for(2, time).expect("open"));
+    too_late(|_, till| closable.acquire_many_owned_until(2, till).expect("open"));
+    let other = closable.acquire_owned_until(Instant::now()).expect("open");
+    too_late(|time, _| closable.acquire_owned_for(time).expect("open"));
+    too_late(|_, deadline| closable.acquire_owned_until(deadline).expect("open"));
+    drop((one, other));
+    let both = closable.acquire_many_owned_for(2, TIME).expect("open");
+    assert_eq!(both.map(|permit| permit.count()), Some(2));
+    let both = closable.acquire_many_owned_until(2, Instant::now()).expect("open");
+    assert_eq!(both.map(|permit| permit.count()), Some(2));
+    closable.close();
+    assert!(closable.acquire_owned_for(TIME).is_err());
+    assert!(closable.acquire_owned_until(Instant::now()).is_err());
+    assert!(closable.acquire_many_owned_for(1, TIME).is_err());
+    assert!(closable.acquire_many_owned_until(1, Instant::now()).is_err());
+    assert_eq!((closable.available_permits(), Arc::strong_count(&closable)), (2, 1));
 }
 
 /// Whoever the one that gave up kept out is inside when its wait returns.
@@ -171,6 +266,8 @@ on_backends!(
     a_mutex,
     a_readers_writer_lock,
     a_semaphore,
+    what_is_owned,
+    owned_permits,
     who_was_kept_out_enters,
     no_time_asks_once,
     for_ever_is_a_time,

@@ -1,0 +1,42 @@
+//! Guards, holds and permits that keep their lock alive.
+
+macro_rules! owned_family {
+    ($backend:ty $(, $own:ident)?) => {
+        /// A hold that keeps its [`FifoLock`] alive.
+        pub type OwnedHold<R $(, $own)?> = crate::OwnedHold<R, $backend>;
+        /// Permits that keep their [`Semaphore`] alive.
+        pub type OwnedPermit<$($own)?> = crate::OwnedPermit<$backend>;
+        /// Access to what a [`Guarded`] protects, for reading, that keeps it
+        /// alive.
+        pub type ArcGuardedReadGuard<R, T $(, $own)?> =
+            crate::guarded::ArcReadGuard<R, T, $backend>;
+        /// Access to what a [`Guarded`] protects, for reading and writing, that
+        /// keeps it alive.
+        pub type ArcGuardedWriteGuard<R, T $(, $own)?> =
+            crate::guarded::ArcWriteGuard<R, T, $backend>;
+        /// Access to a part `U` of what a [`Guarded`] protects, for reading,
+        /// that keeps the whole alive.
+        pub type ArcMappedGuardedReadGuard<R, T, U $(, $own)?> =
+            crate::guarded::ArcMappedReadGuard<R, T, $backend, U>;
+        /// Access to a part `U` of what a [`Guarded`] protects, for reading and
+        /// writing, that keeps the whole alive.
+        pub type ArcMappedGuardedWriteGuard<R, T, U $(, $own)?> =
+            crate::guarded::ArcMappedWriteGuard<R, T, $backend, U>;
+        /// Access to what a [`Mutex`] protects, that keeps it alive.
+        pub type ArcMutexGuard<T $(, $own)?> = lock_api::ArcMutexGuard<RawMutex<$($own)?>, T>;
+        /// Access to what a [`Mutex`] protects, that keeps it alive, as it comes
+        /// of awaiting.
+        pub type OwnedMutexGuard<T $(, $own)?> = crate::OwnedMutexGuard<RawMutex<$($own)?>, T>;
+        /// Shared access to what a [`RwLock`] protects, that keeps it alive.
+        pub type ArcRwLockReadGuard<T, $($own,)? P = crate::Fair> =
+            lock_api::ArcRwLockReadGuard<RawRwLock<$($own,)? P>, T>;
+        /// Exclusive access to what a [`RwLock`] protects, that keeps it alive.
+        pub type ArcRwLockWriteGuard<T, $($own,)? P = crate::Fair> =
+            lock_api::ArcRwLockWriteGuard<RawRwLock<$($own,)? P>, T>;
+        /// Shared access to what a [`RwLock`] protects that can be upgraded to
+        /// exclusive access, and keeps it alive.
+        pub type ArcRwLockUpgradableReadGuard<T, $($own,)? P = crate::Fair> =
+            lock_api::ArcRwLockUpgradableReadGuard<RawRwLock<$($own,)? P>, T>;
+    };
+}
+pub(crate) use owned_family;
