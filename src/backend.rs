@@ -135,13 +135,13 @@ macro_rules! family {
         pub type Accessor<T $(, $own)?> = crate::Accessor<T, $backend>;
         /// What an [`Accessor`] is but its value: a field for
         /// [`condition_property!`](crate::condition_property).
-        pub type Changes<$($own)?> = crate::accessor::Changes<$backend>;
+        pub type Changes<T $(, $own)?> = crate::accessor::Changes<T, $backend>;
         /// An accessor that belongs to an object.
         pub type Property<'a, O, T, E $(, $own)?> = crate::Accessor<
             T,
             $backend,
             crate::accessor::Bound<'a, O, T, E>,
-            &'a crate::accessor::Changes<$backend>,
+            &'a crate::accessor::Changes<T, $backend>,
         >;
         /// What several accessors and predicates wait on together.
         pub type Condition<$($own)?> = crate::Condition<$backend>;

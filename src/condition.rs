@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::atomic::constructor;
 use crate::backend::Backend;
-use crate::wait::ask::AskQueue;
+use crate::wait::ask::{AskQueue, By};
 
 /// The lock under which questions are asked: a mutex, for they are the user's
 /// code.
@@ -19,7 +19,8 @@ type Lock<B> = <B as Backend>::Inner;
 ///
 /// Each waiter brings its own predicate along. Whoever changes something asks
 /// all of them, in the order in which they came, and wakes those alone that
-/// hold.
+/// hold. An accessor asks all [`Predicate`](crate::Predicate)s, and the readers
+/// of its own value.
 ///
 /// ```
 /// use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
@@ -66,18 +67,23 @@ impl<B: Backend> Condition<B> {
     /// Asks all that wait, and wakes those whose predicate holds. Says how many
     /// that were.
     ///
+    /// Whoever notifies does not have the values of accessors. So their readers
+    /// are not asked: those wake whom another value than the last one that was
+    /// set could satisfy (a getter may find one), and ask for themselves, in a
+    /// new place in line.
+    ///
     /// # Blocking
     ///
     /// Waits for others who are asking. See [`try_notify`](Self::try_notify).
     #[doc(alias = "notify_all")]
     pub fn notify(&self) -> usize {
-        self.asking.change(|| ((), true)).1
+        self.asking.change(&By::Notice, || ((), true)).1
     }
 
     /// As [`notify`](Self::notify), unless somebody else is asking: then
     /// `None`, and nobody was asked. For interrupt handlers on `critical`.
     pub fn try_notify(&self) -> Option<usize> {
-        Some(self.asking.try_change(|| ((), true))?.1)
+        Some(self.asking.try_change(&By::Notice, || ((), true))?.1)
     }
 
     /// How many wait now.
@@ -99,6 +105,24 @@ impl<B: Backend> Condition<B> {
 pub trait AsCondition<B: Backend>: sealed::Sealed {
     /// The condition.
     fn as_condition(&self) -> &Condition<B>;
+}
+
+/// What stands on a condition: the owner of a question reaches it so.
+#[doc(hidden)]
+#[allow(unreachable_pub, reason = "in a future's hidden parameter")]
+pub trait On {
+    type Backend: Backend;
+
+    /// Always the same one.
+    fn on(&self) -> &Condition<Self::Backend>;
+}
+
+impl<B: Backend> On for &Condition<B> {
+    type Backend = B;
+
+    fn on(&self) -> &Condition<B> {
+        self
+    }
 }
 
 pub(crate) mod sealed {

@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 
 use crate::backend::Backend;
 use crate::condition::{AsCondition, Condition};
-use crate::wait::ask::Question;
+use crate::wait::ask::{Bring, By, Owner, Question};
 use crate::wait::{Forever, Limit};
 
 /// Something that is true or not, asked anew whenever a condition is notified.
@@ -57,6 +57,11 @@ impl<F: Fn() -> bool, B: Backend, C: AsCondition<B>> Predicate<F, B, C> {
         (self.closure)()
     }
 
+    #[allow(dead_code, reason = "of futures")]
+    pub(crate) fn closure(&self) -> &F {
+        &self.closure
+    }
+
     /// The condition whose notifications it heeds.
     pub fn condition(&self) -> &Condition<B> {
         self.condition.as_condition()
@@ -76,29 +81,32 @@ impl<F: Fn() -> bool + Sync, B: Backend, C: AsCondition<B>> Predicate<F, B, C> {
 
     /// `false`: the limit came first.
     pub(crate) fn wait_limited(&self, limit: &impl Limit) -> bool {
-        self.condition().asking().wait::<_, B::Wait>(Asked(&self.closure), limit).is_some()
-    }
-
-    #[allow(dead_code, reason = "of futures")]
-    pub(crate) fn asked(&self) -> Asked<'_, F> {
-        Asked(&self.closure)
+        let asked = Asked(|| self.holds());
+        self.condition().asking().wait::<_, _, B::Wait>(&self.condition(), asked, limit).is_some()
     }
 }
 
 /// The question of those who wait for a predicate.
 #[allow(unreachable_pub, reason = "in a future's hidden parameter")]
 #[derive(Debug)]
-pub struct Asked<'a, F>(&'a F);
+pub struct Asked<F>(pub(crate) F);
 
-impl<F: Fn() -> bool> Question for Asked<'_, F> {
+impl<F: Fn() -> bool> Question for Asked<F> {
+    fn holds(&mut self, _: By<'_>) -> bool {
+        (self.0)()
+    }
+}
+
+impl<F: Fn() -> bool, B: Backend> Owner<Asked<F>> for &Condition<B> {
     type Answer = ();
 
-    fn answer(&mut self, _: &mut bool) -> Option<()> {
-        (self.0)().then_some(())
+    fn brings(&self) -> impl Bring {
+        // Whose change it was that the others were not asked about is not known.
+        By::Unknown
     }
 
-    fn holds(&mut self) -> bool {
-        (self.0)()
+    fn answer(&self, asked: &mut Asked<F>, _: &mut bool) -> Option<()> {
+        (asked.0)().then_some(())
     }
 }
 

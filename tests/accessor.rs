@@ -260,7 +260,7 @@ fn a_reader_that_has_gone_is_waited_for_again<B: Backend>() {
 fn a_failing_setter_notifies_nobody<B: Backend>() {
     let stored = lasting(Mutex::new(0));
     let value = lasting(Accessor::<u32, B, _>::with_source(
-        Changes::<B>::new(),
+        Changes::<_, B>::new(),
         Functions::new(
             || Ok(*stored.lock().expect("no panic under it")),
             |new: u32| {
@@ -284,7 +284,7 @@ fn a_failing_setter_notifies_nobody<B: Backend>() {
 fn a_failing_getter_is_its_readers_error<B: Backend>() {
     let broken = lasting(AtomicBool::new(false));
     let value = lasting(Accessor::<u32, B, _>::with_source(
-        Changes::<B>::new(),
+        Changes::<_, B>::new(),
         Functions::new(
             || if broken.load(SeqCst) { Err("broken") } else { Ok(1) },
             |_: u32| {
@@ -427,7 +427,7 @@ fn several_panicking_predicates<B: Backend>() {
 /// A setter that fails leaves the reader to the next writer.
 fn a_failing_setter_leaves_its_reader<B: Backend>() {
     let value = lasting(Accessor::<u32, B, _>::with_source(
-        Changes::<B>::new(),
+        Changes::<_, B>::new(),
         Functions::new(|| Ok(7), |new: u32| if new == 1 { Err("one") } else { Ok(()) }),
     ));
     let (first, second, reader) = (Hand::new(), Hand::new(), Hand::new());
@@ -448,7 +448,7 @@ fn a_failing_setter_leaves_its_reader<B: Backend>() {
 fn what_was_not_wanted_is_not_returned<B: Backend>() {
     let broken = lasting(AtomicBool::new(false));
     let value = lasting(Accessor::<u32, B, _>::with_source(
-        Changes::<B>::new(),
+        Changes::<_, B>::new(),
         Functions::new(|| if broken.load(SeqCst) { Err(()) } else { Ok(1) }, |_: u32| Ok(())),
     ));
     let hand = Hand::new();
@@ -541,6 +541,263 @@ fn what_is_busy_is_not_waited_for<B: Backend>() {
     assert_eq!(value.value(), 1);
 }
 
+/// A local, a field, and a predicate that owns what it asks.
+fn what_is_borrowed_is_awaited<B: Backend>() {
+    let (value, hand) = (Accessor::<_, B>::new(1), Hand::new());
+    let limit = 2;
+    let mut get = pin!(value.get_where_async(move |v| *v > limit));
+    assert!(hand.poll(get.as_mut()).is_pending());
+    value.set(3);
+    assert_eq!(hand.poll(get.as_mut()), Poll::Ready(3));
+    let (flag, changed) = (Arc::new(AtomicBool::new(false)), Condition::<B>::new());
+    let seen = Arc::clone(&flag);
+    let is_set = Predicate::new(&changed, move || seen.load(SeqCst));
+    let mut wait = pin!(is_set.wait_async());
+    assert!(hand.poll(wait.as_mut()).is_pending());
+    flag.store(true, SeqCst);
+    assert_eq!(changed.notify(), 1);
+    assert!(hand.poll(wait.as_mut()).is_ready());
+}
+
+/// A future that is forgotten is asked on, where its accessor has gone to, and
+/// never again when that is gone.
+fn a_forgotten_reader_is_followed_nowhere<B: Backend>() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let changed = Condition::<B>::new();
+    let hand = Hand::new();
+    let text = Accessor::<_, B, _, _>::on(&changed, String::from("a"));
+    let count = Arc::clone(&asked);
+    let mut get = Box::pin(text.get_next_where_async(move |text| {
+        count.fetch_add(1, SeqCst);
+        text == "c"
+    }));
+    assert!(hand.poll(get.as_mut()).is_pending());
+    std::mem::forget(get);
+    let moved = Box::new(text);
+    moved.set(String::from("b"));
+    assert_eq!((asked.load(SeqCst), hand.wakes()), (2, 0));
+    drop(moved);
+    // The same size, perhaps in the same place; values of another type.
+    let others: Vec<_> = (0..10).map(|_| Box::new(Accessor::on(&changed, [1_usize; 3]))).collect();
+    for other in &others {
+        let mut get = pin!(other.get_async());
+        assert!(hand.poll(get.as_mut()).is_pending());
+        other.set([usize::MAX; 3]);
+        assert!(hand.poll(get.as_mut()).is_ready());
+    }
+    assert_eq!((asked.load(SeqCst), hand.wakes()), (2, 10));
+    // It is woken, because another value could be there, and asked nothing.
+    assert_eq!(changed.waiting(), 1);
+    assert_eq!(changed.notify(), 1);
+    assert_eq!((asked.load(SeqCst), hand.wakes()), (2, 11));
+    assert_eq!(changed.notify(), 0);
+}
+
+/// The line goes before who stands in it, and was forgotten.
+fn a_condition_goes_before_forgotten_waiters<B: Backend>() {
+    let hand = Hand::new();
+    {
+        let value = Box::new(Accessor::<_, B>::new(1));
+        let mut get = Box::pin(value.get_async());
+        assert!(hand.poll(get.as_mut()).is_pending());
+        std::mem::forget(get);
+        let flag = Arc::new(AtomicBool::new(false));
+        let predicate = Predicate::new(value.condition(), move || flag.load(SeqCst));
+        let mut wait = Box::pin(predicate.wait_async());
+        assert!(hand.poll(wait.as_mut()).is_pending());
+        std::mem::forget(wait);
+        assert_eq!(value.condition().waiting(), 2);
+    }
+    assert_eq!(hand.wakes(), 0);
+}
+
+/// Whose value is set asks its own readers, and nobody else's.
+fn others_readers_are_not_asked<B: Backend>() {
+    let (changed, hand) = (Condition::<B>::new(), Hand::new());
+    let (a, b) = (Accessor::on(&changed, 1), Accessor::on(&changed, 1));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let mut get = pin!(b.get_where_async(move |v| {
+        count.fetch_add(1, SeqCst);
+        *v == 2
+    }));
+    assert!(hand.poll(get.as_mut()).is_pending());
+    a.set(2);
+    assert_eq!((asked.load(SeqCst), hand.wakes()), (1, 0));
+    let mut other = pin!(a.get_async());
+    assert!(hand.poll(other.as_mut()).is_pending());
+    a.set(2);
+    assert!(hand.poll(other.as_mut()).is_ready());
+    assert_eq!((asked.load(SeqCst), hand.wakes()), (1, 1));
+    b.set(2);
+    assert_eq!(hand.poll(get.as_mut()), Poll::Ready(2));
+}
+
+/// What a getter finds changes without a setter: who notifies the condition lets
+/// those look who could be satisfied.
+fn a_notification_lets_readers_look<B: Backend>() {
+    let stored = AtomicUsize::new(1);
+    let value = Accessor::<usize, B, _>::with_source(
+        Changes::<_, B>::new(),
+        Functions::new(|| Ok::<_, ()>(stored.load(SeqCst)), |_| Ok(())),
+    );
+    let (hand, fresh, writer) = (Hand::new(), Hand::new(), Hand::new());
+    let mut get = pin!(value.get_where_async(|v| *v == 3));
+    let mut next = pin!(value.get_next_where_async(|v| *v == 3));
+    assert!(hand.poll(get.as_mut()).is_pending());
+    assert!(fresh.poll(next.as_mut()).is_pending());
+    stored.store(2, SeqCst);
+    assert_eq!(value.condition().notify(), 1);
+    assert_eq!((hand.wakes(), fresh.wakes()), (1, 0), "nothing was set");
+    assert!(value.has_waiting_read());
+    assert!(hand.poll(get.as_mut()).is_pending());
+    assert_eq!(value.condition().waiting(), 2, "it stands in line again");
+    // Set, and not as wanted: from now on another value is news to both.
+    assert_eq!(value.set(2), Ok(()));
+    stored.store(3, SeqCst);
+    assert_eq!(value.condition().notify(), 2);
+    assert!(value.has_waiting_read());
+    assert_eq!(hand.poll(get.as_mut()), Poll::Ready(Ok(3)));
+    assert!(value.has_waiting_read());
+    assert_eq!(fresh.poll(next.as_mut()), Poll::Ready(Ok(3)));
+    assert!(!value.has_waiting_read());
+    // Woken by a notification, and dropped instead of asked.
+    {
+        let mut get = Box::pin(value.get_where_async(|v| *v == 4));
+        assert!(hand.poll(get.as_mut()).is_pending());
+        assert_eq!(value.condition().notify(), 1);
+        drop(get);
+    }
+    assert!(!value.has_waiting_read());
+    assert!(writer.poll(pin!(value.set_when_read_async(1))).is_pending());
+}
+
+/// A predicate that panics when an accessor is set leaves its readers to be asked
+/// by its owner, who comes back or is dropped.
+fn behind_a_predicate_that_panics<B: Backend>() {
+    for drops in [false, true] {
+        let value = Accessor::<_, B>::new(0);
+        let (armed, bad, good) = (Arc::new(AtomicBool::new(false)), Hand::new(), Hand::new());
+        let seen = Arc::clone(&armed);
+        let predicate = Predicate::new(value.condition(), move || {
+            assert!(!seen.load(SeqCst), "the predicate panics");
+            false
+        });
+        let mut wait = Box::pin(predicate.wait_async());
+        assert!(bad.poll(wait.as_mut()).is_pending());
+        let mut get = pin!(value.get_async());
+        assert!(good.poll(get.as_mut()).is_pending());
+        armed.store(true, SeqCst);
+        assert!(catch_unwind(AssertUnwindSafe(|| value.set(1))).is_err());
+        assert_eq!((bad.wakes(), good.wakes()), (1, 0));
+        if !drops {
+            assert!(catch_unwind(AssertUnwindSafe(|| bad.poll(wait.as_mut()))).is_err());
+        }
+        drop(wait);
+        assert_eq!(good.wakes(), 1);
+        assert!(value.has_waiting_read(), "it has not come yet");
+        assert_eq!(good.poll(get.as_mut()), Poll::Ready(1));
+        assert!(!value.has_waiting_read());
+    }
+}
+
+/// The same for who waits until somebody reads.
+fn a_writer_behind_a_predicate_that_panics<B: Backend>() {
+    let value = Accessor::<_, B>::new(0);
+    let (armed, bad, writer) = (Arc::new(AtomicBool::new(false)), Hand::new(), Hand::new());
+    let seen = Arc::clone(&armed);
+    let predicate = Predicate::new(value.condition(), move || {
+        assert!(!seen.load(SeqCst), "the predicate panics");
+        false
+    });
+    let mut wait = Box::pin(predicate.wait_async());
+    assert!(bad.poll(wait.as_mut()).is_pending());
+    let mut set = pin!(value.set_when_read_async(1));
+    assert!(writer.poll(set.as_mut()).is_pending());
+    let mut sees = pin!(value.wait_for_reader_async());
+    assert!(writer.poll(sees.as_mut()).is_pending());
+    armed.store(true, SeqCst);
+    let reader = Hand::new();
+    let mut get = Box::pin(value.get_async());
+    assert!(catch_unwind(AssertUnwindSafe(|| reader.poll(get.as_mut()))).is_err());
+    assert_eq!(writer.wakes(), 0);
+    armed.store(false, SeqCst);
+    drop(wait);
+    assert_eq!(writer.wakes(), 2);
+    // Nobody reads: the writer has been woken for nothing, and waits again.
+    drop(get);
+    assert!(writer.poll(set.as_mut()).is_pending());
+    assert!(writer.poll(sees.as_mut()).is_pending());
+    let mut get = pin!(value.get_async());
+    assert!(reader.poll(get.as_mut()).is_pending());
+    assert!(writer.poll(sees.as_mut()).is_ready());
+    assert!(writer.poll(set.as_mut()).is_ready());
+    assert_eq!(reader.poll(get.as_mut()), Poll::Ready(1));
+}
+
+/// Accessors that look at a field of an object through a view that is made anew
+/// each time.
+struct Lamp<B: Backend> {
+    level: Mutex<u8>,
+    level_changed: Changes<u8, B>,
+}
+
+impl<B: Backend> Lamp<B> {
+    fn new() -> Self {
+        Self { level: Mutex::new(0), level_changed: Changes::new() }
+    }
+
+    portunus::condition_property! {
+        on B;
+
+        /// How bright it is.
+        fn level(&self.level_changed) -> Result<u8, u8> {
+            get: |lamp| Ok(*lamp.level.lock().expect("no panic under it")),
+            set: |lamp, level| {
+                if level > 100 {
+                    return Err(level);
+                }
+                *lamp.level.lock().expect("no panic under it") = level;
+                Ok(())
+            },
+        }
+    }
+}
+
+fn a_property_is_awaited<B: Backend>() {
+    let (lamp, hand, writer) = (Lamp::<B>::new(), Hand::new(), Hand::new());
+    // As one writes it: the view lives as long as the statement.
+    let mut bright = Box::pin(async { lamp.level().get_where_async(|level| *level > 50).await });
+    assert!(hand.poll(bright.as_mut()).is_pending());
+    assert_eq!(lamp.level().set(101), Err(101));
+    assert_eq!(lamp.level().set(50), Ok(()));
+    assert_eq!(hand.wakes(), 0);
+    assert_eq!(lamp.level().set(70), Ok(()));
+    assert_eq!(hand.wakes(), 1);
+    assert_eq!(hand.poll(bright.as_mut()), Poll::Ready(Ok(70)));
+    // Two views, one line.
+    let (one, other) = (lamp.level(), lamp.level());
+    let mut set = pin!(one.set_when_read_async(1));
+    assert!(writer.poll(set.as_mut()).is_pending());
+    let mut values = pin!(other.values());
+    let mut next = || values.as_mut().poll_next(&mut Context::from_waker(&hand.1));
+    assert!(next().is_pending());
+    assert_eq!(writer.poll(set.as_mut()), Poll::Ready(Ok(())));
+    assert_eq!(next(), Poll::Ready(Some(Ok(1))));
+    // A view that is gone, with a future that was forgotten.
+    let forgotten = Hand::new();
+    {
+        let view = lamp.level();
+        let mut get = Box::pin(view.get_where_async(|level| *level == 9));
+        assert!(forgotten.poll(get.as_mut()).is_pending());
+        std::mem::forget(get);
+    }
+    assert_eq!(lamp.level().set(8), Ok(()));
+    assert_eq!(forgotten.wakes(), 0);
+    assert_eq!(lamp.level().set(9), Ok(()));
+    assert_eq!(forgotten.wakes(), 1);
+}
+
 /// Writers and readers at once: each reader gets all that it waits for.
 fn nothing_is_lost<B: Backend>() {
     const LAST: usize = 2000;
@@ -610,6 +867,14 @@ on_backends!(
     time_is_a_limit,
     each_wait_for_a_predicate_is_its_own,
     what_is_busy_is_not_waited_for,
+    what_is_borrowed_is_awaited,
+    a_forgotten_reader_is_followed_nowhere,
+    a_condition_goes_before_forgotten_waiters,
+    others_readers_are_not_asked,
+    a_notification_lets_readers_look,
+    behind_a_predicate_that_panics,
+    a_writer_behind_a_predicate_that_panics,
+    a_property_is_awaited,
     nothing_is_lost,
 );
 
@@ -628,7 +893,7 @@ fn tokio_and_smol_drive_it() {
         let mut last = 0;
         while last < 100 {
             let (seen, ()) =
-                smol::future::zip(value.get_arc_async(), async { value.set(last + 1) }).await;
+                smol::future::zip(value.get_async(), async { value.set(last + 1) }).await;
             assert_eq!(seen, last + 1);
             last = seen;
         }

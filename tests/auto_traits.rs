@@ -17,10 +17,10 @@ use portunus::future::{
     AcquireHold, AcquireManyHold, AcquireManyOwnedHold, AcquireManyOwnedPermit,
     AcquireManyOwnedUnlessClosed, AcquireManyPermit, AcquireManyUnlessClosed, AcquireOwnedHold,
     AcquireOwnedPermit, AcquireOwnedUnlessClosed, AcquirePermit, AcquireUnlessClosed, ConvertGuard,
-    ConvertHold, ConvertOwnedHold, EnterDoor, EnterDoorArc, Lock, LockArc, Read, ReadArc, ReadDoor,
-    ReadDoorArc, ReadGuarded, ReadGuardedArc, UpgradableRead, UpgradableReadArc, Upgrade,
-    UpgradeArc, UpgradeGuard, WaitInside, Write, WriteArc, WriteDoor, WriteDoorArc, WriteGuarded,
-    WriteGuardedArc,
+    ConvertHold, ConvertOwnedHold, EnterDoor, EnterDoorArc, Get, Lock, LockArc, Read, ReadArc,
+    ReadDoor, ReadDoorArc, ReadGuarded, ReadGuardedArc, SetWhenRead, UpgradableRead,
+    UpgradableReadArc, Upgrade, UpgradeArc, UpgradeGuard, WaitInside, Write, WriteArc, WriteDoor,
+    WriteDoorArc, WriteGuarded, WriteGuardedArc,
 };
 use portunus::guarded::ExclusiveMode;
 use portunus::rules::{Access, ReadWrite, Sole};
@@ -293,6 +293,22 @@ macro_rules! backend {
                     Converted: SEND_SYNC, NONE, NONE, NONE;
                     Upgraded: SEND_SYNC, NONE, NONE, NONE;
                 }
+            }
+
+            /// Under the accessor's lock one at a time has the value; whoever sets
+            /// it asks the predicates of others, where they are.
+            #[test]
+            fn accessors() {
+                type Reading<T> = Get<&'static Accessor<T>, fn(&T) -> bool>;
+                type Setting<T> = SetWhenRead<&'static Accessor<T>>;
+                table! {
+                    Accessor: SEND_SYNC, SEND_SYNC, NONE, NONE;
+                    Setting: SEND_SYNC, SEND_SYNC, NONE, NONE;
+                }
+                assert_eq!(auto!(Reading<Both>), SEND_SYNC);
+                assert_eq!(auto!(Reading<OnlySend>), SEND_SYNC);
+                assert_eq!(auto!(Reading<Neither>), NONE);
+                unpin!(no: Reading<Both>, Setting<Both>);
             }
 
             /// Here the argument is what the rules carry.

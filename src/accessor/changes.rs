@@ -23,6 +23,12 @@ pub(crate) struct State {
     pub(super) writers: usize,
     /// How many of the readers a writer was woken for that has not come yet.
     pub(super) claimed: usize,
+    /// Their number in the condition's queue, from the first waiter on; else 0.
+    pub(super) number: u64,
+}
+
+impl State {
+    const NEW: Self = Self { version: 0, readers: 0, writers: 0, claimed: 0, number: 0 };
 }
 
 /// The version of an accessor's value, and who waits for the next one: the
@@ -32,35 +38,49 @@ pub(crate) struct State {
 /// writes has a field of this type for each of them.
 ///
 /// Invariant **V1**: the state is touched under the condition's lock only.
-pub struct Changes<B: Backend, C: AsCondition<B> = Condition<B>> {
+/// Invariant **V3**: all values that are asked about under one number are of one
+/// type `T`, exactly: the type is invariant in it.
+///
+/// ```compile_fail
+/// use portunus::sync::Changes;
+///
+/// fn shorter<'a>(changes: &'a Changes<&'static u8>) -> &'a Changes<&'a u8> {
+///     changes
+/// }
+/// ```
+pub struct Changes<T, B: Backend, C: AsCondition<B> = Condition<B>> {
     condition: C,
     state: UnsafeCell<State>,
+    /// V3.
+    value: PhantomData<fn(T) -> T>,
     backend: PhantomData<fn() -> B>,
 }
 
 // SAFETY: V1.
-unsafe impl<B: Backend, C: AsCondition<B> + Sync> Sync for Changes<B, C> {}
+unsafe impl<T, B: Backend, C: AsCondition<B> + Sync> Sync for Changes<T, B, C> {}
 
-impl<B: Backend> Changes<B> {
+impl<T, B: Backend> Changes<T, B> {
     constructor! {
         /// With a condition of its own.
         #[must_use]
         pub fn new() -> Self {
             Self {
                 condition: Condition::new(),
-                state: UnsafeCell::new(State { version: 0, readers: 0, writers: 0, claimed: 0 }),
-                backend: PhantomData,
+                state: UnsafeCell::new(State::NEW),
+                value: PhantomData,
+            backend: PhantomData,
             }
         }
     }
 }
 
-impl<B: Backend, C: AsCondition<B>> Changes<B, C> {
+impl<T, B: Backend, C: AsCondition<B>> Changes<T, B, C> {
     /// On a condition that others share.
     pub const fn on(condition: C) -> Self {
         Self {
             condition,
-            state: UnsafeCell::new(State { version: 0, readers: 0, writers: 0, claimed: 0 }),
+            state: UnsafeCell::new(State::NEW),
+            value: PhantomData,
             backend: PhantomData,
         }
     }
@@ -80,14 +100,14 @@ impl<B: Backend, C: AsCondition<B>> Changes<B, C> {
     }
 }
 
-impl<B: Backend> Default for Changes<B> {
+impl<T, B: Backend> Default for Changes<T, B> {
     fn default() -> Self {
         Self::new()
     }
 }
 
 /// Shows how many wait; never blocks.
-impl<B: Backend, C: AsCondition<B>> fmt::Debug for Changes<B, C> {
+impl<T, B: Backend, C: AsCondition<B>> fmt::Debug for Changes<T, B, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Changes").field("condition", self.condition()).finish_non_exhaustive()
     }
@@ -96,31 +116,31 @@ impl<B: Backend, C: AsCondition<B>> fmt::Debug for Changes<B, C> {
 /// Where an accessor's [`Changes`] are: in itself, or elsewhere.
 ///
 /// It cannot be implemented elsewhere.
-pub trait AsChanges<B: Backend>: sealed::Sealed<B> {}
+pub trait AsChanges<T, B: Backend>: sealed::Sealed<T, B> {}
 
 pub(crate) mod sealed {
     use super::*;
 
-    pub trait Sealed<B: Backend> {
+    pub trait Sealed<T, B: Backend> {
         type Condition: AsCondition<B>;
-        fn changes(&self) -> &Changes<B, Self::Condition>;
+        fn changes(&self) -> &Changes<T, B, Self::Condition>;
     }
 }
 
-impl<B: Backend, C: AsCondition<B>> AsChanges<B> for Changes<B, C> {}
-impl<B: Backend, C: AsCondition<B>> sealed::Sealed<B> for Changes<B, C> {
+impl<T, B: Backend, C: AsCondition<B>> AsChanges<T, B> for Changes<T, B, C> {}
+impl<T, B: Backend, C: AsCondition<B>> sealed::Sealed<T, B> for Changes<T, B, C> {
     type Condition = C;
 
-    fn changes(&self) -> &Changes<B, C> {
+    fn changes(&self) -> &Changes<T, B, C> {
         self
     }
 }
 
-impl<B: Backend, C: AsCondition<B>> AsChanges<B> for &Changes<B, C> {}
-impl<B: Backend, C: AsCondition<B>> sealed::Sealed<B> for &Changes<B, C> {
+impl<T, B: Backend, C: AsCondition<B>> AsChanges<T, B> for &Changes<T, B, C> {}
+impl<T, B: Backend, C: AsCondition<B>> sealed::Sealed<T, B> for &Changes<T, B, C> {
     type Condition = C;
 
-    fn changes(&self) -> &Changes<B, C> {
+    fn changes(&self) -> &Changes<T, B, C> {
         self
     }
 }

@@ -20,6 +20,7 @@ use core::cell::UnsafeCell;
 use core::fmt;
 
 pub use changes::{AsChanges, Changes};
+use question::Brought;
 #[allow(unreachable_pub, reason = "futures name it, and they are a feature")]
 pub use question::Reach;
 pub(crate) use question::{Reading, WaitingRead, Writing};
@@ -28,6 +29,7 @@ pub use source::{Bound, Functions, Plain, Source};
 use crate::atomic::constructor;
 use crate::backend::Backend;
 use crate::condition::{AsCondition, Condition};
+use crate::wait::ask::Lent;
 use crate::wait::{Forever, Limit};
 #[allow(unused_imports, reason = "a trait's methods")]
 use changes::sealed::Sealed as _;
@@ -74,10 +76,10 @@ use changes::sealed::Sealed as _;
 ///
 /// # Awaiting
 ///
-/// A future can be forgotten, and the setter would go on asking its predicate.
-/// So only a `static` accessor, or one in an `Arc`, can be awaited, with a
-/// predicate that borrows nothing: [`get_async`](Self::get_async) and
-/// [`get_arc_async`](Self::get_arc_async), and their kin. Who blocks may
+/// [`get_async`](Self::get_async) and its kin await any accessor: a local, a
+/// field, one in an `Arc`, or the view of a property. A future can be forgotten,
+/// and the setter would go on asking its predicate: so the predicate of a future
+/// borrows nothing, and is moved into it. Who blocks can't be forgotten, and may
 /// borrow what it likes.
 ///
 /// # Cancel safety
@@ -94,7 +96,12 @@ use changes::sealed::Sealed as _;
 /// A setter that fails notifies nobody.
 #[doc(alias = "accessor")]
 #[doc(alias = "watch")]
-pub struct Accessor<T, B: Backend, S: Source<Value = T> = Plain<T>, C: AsChanges<B> = Changes<B>> {
+pub struct Accessor<
+    T,
+    B: Backend,
+    S: Source<Value = T> = Plain<T>,
+    C: AsChanges<T, B> = Changes<T, B>,
+> {
     source: UnsafeCell<S>,
     name: Option<&'static str>,
     changes: C,
@@ -103,7 +110,7 @@ pub struct Accessor<T, B: Backend, S: Source<Value = T> = Plain<T>, C: AsChanges
 
 // SAFETY: V2: who has access has the lock, which excludes: as with a mutex, the
 // value needs to be `Send` alone.
-unsafe impl<T: Send, B: Backend, S: Source<Value = T> + Send, C: AsChanges<B> + Sync> Sync
+unsafe impl<T: Send, B: Backend, S: Source<Value = T> + Send, C: AsChanges<T, B> + Sync> Sync
     for Accessor<T, B, S, C>
 {
 }
@@ -128,7 +135,7 @@ impl<T, B: Backend> Accessor<T, B> {
     }
 }
 
-impl<T, B: Backend, D: AsCondition<B>> Accessor<T, B, Plain<T>, Changes<B, D>> {
+impl<T, B: Backend, D: AsCondition<B>> Accessor<T, B, Plain<T>, Changes<T, B, D>> {
     /// With this value, on a condition that others share.
     ///
     /// ```
@@ -145,7 +152,7 @@ impl<T, B: Backend, D: AsCondition<B>> Accessor<T, B, Plain<T>, Changes<B, D>> {
     }
 }
 
-impl<T, B: Backend, S: Source<Value = T>, C: AsChanges<B>> Accessor<T, B, S, C> {
+impl<T, B: Backend, S: Source<Value = T>, C: AsChanges<T, B>> Accessor<T, B, S, C> {
     /// With its value in `source`.
     ///
     /// ```
@@ -240,7 +247,9 @@ impl<T, B: Backend, S: Source<Value = T>, C: AsChanges<B>> Accessor<T, B, S, C> 
     /// If a waiting predicate does. The value is set then.
     pub fn set(&self, value: T) -> S::Outcome<()> {
         // SAFETY: under the lock.
-        S::outcome(self.condition().asking().change(|| unsafe { self.put(value) }).0)
+        S::outcome(
+            self.condition().asking().change(&Brought(self), || unsafe { self.put(value) }).0,
+        )
     }
 
     /// As [`set`](Self::set), unless somebody else is at the value: then it
@@ -254,7 +263,7 @@ impl<T, B: Backend, S: Source<Value = T>, C: AsChanges<B>> Accessor<T, B, S, C> 
     /// The value.
     pub fn try_set(&self, value: T) -> Result<S::Outcome<()>, T> {
         let mut value = Some(value);
-        let done = self.condition().asking().try_change(|| match value.take() {
+        let done = self.condition().asking().try_change(&Brought(self), || match value.take() {
             // SAFETY: under the lock.
             Some(value) => unsafe { self.put(value) },
             None => (Ok(()), false),
@@ -300,22 +309,22 @@ impl<T, B: Backend, S: Source<Value = T>, C: AsChanges<B>> Accessor<T, B, S, C> 
         T: Send,
         S: Send,
     {
-        let mut writing = Writing::new(self, value);
+        let mut writing = Writing::new(value);
         loop {
             match self.ask_by(writing, &Forever) {
-                Ok(done) => return S::outcome(done),
+                Ok(done) => return done,
                 Err(back) => writing = back,
             }
         }
     }
 
-    #[allow(clippy::type_complexity, reason = "what it was, or what it is still")]
-    fn ask_by<'a>(
-        &'a self,
-        mut writing: Writing<&'a Self>,
+    fn ask_by(
+        &self,
+        mut writing: Writing<T>,
         limit: &impl Limit,
-    ) -> Result<Result<(), S::Error>, Writing<&'a Self>> {
-        match self.condition().asking().wait::<_, B::Wait>(&mut writing, limit) {
+    ) -> Result<S::Outcome<()>, Writing<T>> {
+        let owner = &Lent(&self);
+        match self.condition().asking().wait::<_, _, B::Wait>(owner, &mut writing, limit) {
             Some(done) => Ok(done),
             None => Err(writing),
         }
@@ -336,7 +345,7 @@ impl<T, B: Backend, S: Source<Value = T>, C: AsChanges<B>> Accessor<T, B, S, C> 
         while self
             .condition()
             .asking()
-            .wait::<_, B::Wait>(WaitingRead::new(self), &Forever)
+            .wait::<WaitingRead<T>, _, B::Wait>(&self, WaitingRead::new(), &Forever)
             .is_none()
         {}
     }
@@ -403,13 +412,13 @@ impl<T, B: Backend, S: Source<Value = T>, C: AsChanges<B>> Accessor<T, B, S, C> 
     where
         T: Clone,
     {
-        let mut reading = Reading::new(self, fresh, &mut wanted);
+        let mut reading = Reading::new(fresh, &mut wanted);
         loop {
+            let asking = self.condition().asking();
             // Without a limit it ends with the value the first time.
-            if let Some(value) =
-                self.condition().asking().wait::<_, B::Wait>(&mut reading, &Forever)
+            if let Some(value) = asking.wait::<_, _, B::Wait>(&Lent(&self), &mut reading, &Forever)
             {
-                return S::outcome(value);
+                return value;
             }
         }
     }
@@ -424,12 +433,12 @@ impl<T, B: Backend, S: Source<Value = T>, C: AsChanges<B>> Accessor<T, B, S, C> 
         T: Clone + Send,
         S: Send,
     {
-        let reading = Reading::new(self, fresh, wanted);
-        self.condition().asking().wait::<_, B::Wait>(reading, limit).map(S::outcome)
+        let reading = Reading::new(fresh, wanted);
+        self.condition().asking().wait::<_, _, B::Wait>(&self, reading, limit)
     }
 }
 
-impl<T, B: Backend, C: AsChanges<B>> Accessor<T, B, Plain<T>, C> {
+impl<T, B: Backend, C: AsChanges<T, B>> Accessor<T, B, Plain<T>, C> {
     /// Changes the value in place, and wakes the readers that waited for it.
     ///
     /// # Panics
@@ -438,7 +447,7 @@ impl<T, B: Backend, C: AsChanges<B>> Accessor<T, B, Plain<T>, C> {
     pub fn update<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         self.condition()
             .asking()
-            .change(|| {
+            .change(&Brought(self), || {
                 // SAFETY: under the lock.
                 let result = f(&mut unsafe { self.source() }.0);
                 // SAFETY: as above.
@@ -461,7 +470,7 @@ impl<T, B: Backend, C: AsChanges<B>> Accessor<T, B, Plain<T>, C> {
     {
         self.condition()
             .asking()
-            .change(|| {
+            .change(&Brought(self), || {
                 // SAFETY: under the lock.
                 if unsafe { self.source() }.0 != *expected {
                     return (Err(new), false);
@@ -487,7 +496,7 @@ impl<T: Default, B: Backend> Default for Accessor<T, B> {
 }
 
 /// Shows its name, and how many wait; never blocks.
-impl<T, B: Backend, S: Source<Value = T>, C: AsChanges<B>> fmt::Debug for Accessor<T, B, S, C> {
+impl<T, B: Backend, S: Source<Value = T>, C: AsChanges<T, B>> fmt::Debug for Accessor<T, B, S, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Accessor")
             .field("name", &self.name)

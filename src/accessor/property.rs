@@ -11,7 +11,7 @@
 ///
 /// pub struct Lamp {
 ///     level: Mutex<u8>,
-///     level_changed: Changes,
+///     level_changed: Changes<u8>,
 /// }
 ///
 /// #[derive(Debug, PartialEq)]
@@ -69,7 +69,7 @@ macro_rules! condition_property {
             $value,
             $backend,
             $crate::accessor::Bound<'_, Self, $value, $error>,
-            &$crate::accessor::Changes<$backend>,
+            &$crate::accessor::Changes<$value, $backend>,
         > {
             $crate::Accessor::with_source(
                 &self.$changes,

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use super::changes::{AsChanges, Changes, sealed};
 use super::{Accessor, Reach, Source};
 use crate::backend::Backend;
-use crate::condition::{AsCondition, Condition, sealed::Sealed};
+use crate::condition::{AsCondition, Condition, On, sealed::Sealed};
 
 impl<B: Backend> Sealed for Arc<Condition<B>> {}
 impl<B: Backend> AsCondition<B> for Arc<Condition<B>> {
@@ -14,18 +14,26 @@ impl<B: Backend> AsCondition<B> for Arc<Condition<B>> {
     }
 }
 
-impl<B: Backend, C: AsCondition<B>> AsChanges<B> for Arc<Changes<B, C>> {}
-impl<B: Backend, C: AsCondition<B>> sealed::Sealed<B> for Arc<Changes<B, C>> {
+impl<T, B: Backend, C: AsCondition<B>> AsChanges<T, B> for Arc<Changes<T, B, C>> {}
+impl<T, B: Backend, C: AsCondition<B>> sealed::Sealed<T, B> for Arc<Changes<T, B, C>> {
     type Condition = C;
 
-    fn changes(&self) -> &Changes<B, C> {
+    fn changes(&self) -> &Changes<T, B, C> {
         self
     }
 }
 
-impl<T, B: Backend, S: Source<Value = T>, C: AsChanges<B>> Reach for Arc<Accessor<T, B, S, C>> {
-    type Value = T;
+impl<T, B: Backend, S: Source<Value = T>, C: AsChanges<T, B>> On for Arc<Accessor<T, B, S, C>> {
     type Backend = B;
+
+    fn on(&self) -> &Condition<B> {
+        self.condition()
+    }
+}
+
+impl<T, B: Backend, S: Source<Value = T>, C: AsChanges<T, B>> Reach for Arc<Accessor<T, B, S, C>> {
+    type Value = T;
+    type On = B;
     type Source = S;
     type Changes = C;
 

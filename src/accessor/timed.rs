@@ -11,7 +11,7 @@ use crate::predicate::Predicate;
 use crate::wait::Limit;
 use crate::wait::until::Until;
 
-impl<T: Clone + Send, B: Backend, S: Source<Value = T> + Send, C: AsChanges<B>>
+impl<T: Clone + Send, B: Backend, S: Source<Value = T> + Send, C: AsChanges<T, B>>
     Accessor<T, B, S, C>
 {
     /// As [`get`](Self::get), waiting no longer than `timeout`; `None`: the time
@@ -67,7 +67,7 @@ impl<T: Clone + Send, B: Backend, S: Source<Value = T> + Send, C: AsChanges<B>>
     }
 }
 
-impl<T: Send, B: Backend, S: Source<Value = T> + Send, C: AsChanges<B>> Accessor<T, B, S, C> {
+impl<T: Send, B: Backend, S: Source<Value = T> + Send, C: AsChanges<T, B>> Accessor<T, B, S, C> {
     /// As [`set_when_read`](Self::set_when_read), waiting no longer than
     /// `timeout`.
     ///
@@ -89,7 +89,7 @@ impl<T: Send, B: Backend, S: Source<Value = T> + Send, C: AsChanges<B>> Accessor
     }
 
     fn set_when_read_limited(&self, value: T, limit: &impl Limit) -> Result<S::Outcome<()>, T> {
-        self.ask_by(Writing::new(self, value), limit).map(S::outcome).map_err(Writing::into_value)
+        self.ask_by(Writing::new(value), limit).map_err(Writing::into_value)
     }
 }
 

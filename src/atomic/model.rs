@@ -159,6 +159,8 @@ pub(crate) enum Fault {
     AnswerBeforeJoin,
     /// A waiter whose question panicked leaves those behind it unasked.
     EvictedAsksNobody,
+    /// A question is asked by who does not have what it is about.
+    AsksStrangers,
     /// A barrier trips and tells nobody.
     BarrierTripsSilently,
     /// A party that leaves a barrier stays counted.

@@ -58,6 +58,7 @@ impl Fault {
     pub(crate) const BreakerOpenBeforeTime: Self = Self;
     pub(crate) const AnswerBeforeJoin: Self = Self;
     pub(crate) const EvictedAsksNobody: Self = Self;
+    pub(crate) const AsksStrangers: Self = Self;
     pub(crate) const BarrierTripsSilently: Self = Self;
     pub(crate) const BarrierKeepsTheLeft: Self = Self;
 

@@ -1,8 +1,10 @@
 //! Awaiting accessors and predicates.
 //!
-//! Whoever changes a value follows what the futures that wait for it point to,
-//! and a future can be forgotten: then its memory stays, and its borrows end.
-//! So a future holds what it waits for by a `'static` reference or an `Arc`.
+//! Whoever changes a value asks what is in the futures that wait for it, and a
+//! future can be forgotten: then its memory stays, pinned, and its borrows end.
+//! So what is asked of a future borrows nothing (A3 of
+//! [questions](crate::wait::ask)): the accessor is the owner's, who follows it
+//! only when the future is polled or dropped.
 
 #![allow(unsafe_code)]
 
@@ -17,176 +19,128 @@ use pin_project_lite::pin_project;
 use super::finished;
 use crate::accessor::{Accessor, AsChanges, Reach, Reading, Source, WaitingRead, Writing};
 use crate::backend::Backend;
-use crate::condition::{AsCondition, Condition};
+use crate::condition::{AsCondition, Condition, On};
 use crate::predicate::{Asked, Predicate};
-use crate::wait::ask::{Asker, Question};
-
-/// What a future waits for, by what lasts as long as the future's memory.
-#[doc(hidden)]
-pub trait Lasts: Clone {
-    type Backend: Backend;
-
-    /// Always the same one.
-    fn condition(&self) -> &Condition<Self::Backend>;
-}
-
-impl<T, B: Backend, S: Source<Value = T>, C: AsChanges<B>> Lasts for &'static Accessor<T, B, S, C> {
-    type Backend = B;
-
-    fn condition(&self) -> &Condition<B> {
-        Accessor::condition(self)
-    }
-}
-
-impl<F: Fn() -> bool, B: Backend, C: AsCondition<B>> Lasts for &'static Predicate<F, B, C> {
-    type Backend = B;
-
-    fn condition(&self) -> &Condition<B> {
-        Predicate::condition(self)
-    }
-}
+use crate::wait::ask::{Asker, Owner, Question};
 
 pin_project! {
     /// A wait for something to become true that can be awaited.
     ///
     /// Dropped at any point it has left the line, and nothing is lost.
     #[must_use = "futures do nothing unless polled"]
-    pub struct Asking<H: Lasts, Q: Question> {
+    pub struct Asking<H, Q>
+    where
+        H: On,
+        H: Owner<Q>,
+        Q: Question,
+    {
         holder: H,
         #[pin]
         asker: Asker<Q>,
     }
 
-    impl<H: Lasts, Q: Question> PinnedDrop for Asking<H, Q> {
+    impl<H, Q> PinnedDrop for Asking<H, Q>
+    where
+        H: On,
+        H: Owner<Q>,
+        Q: Question,
+    {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             // SAFETY: by the owner; pinned here for the last time.
-            unsafe { this.holder.condition().asking().give_up(this.asker.into_ref()) };
+            unsafe { this.holder.on().asking().give_up(this.holder, this.asker.into_ref()) };
         }
     }
 }
 
-impl<H: Lasts, Q: Question> Asking<H, Q> {
-    pub(super) fn new(holder: H, question: Q) -> Self {
+impl<H: On + Owner<Q>, Q: Question> Asking<H, Q> {
+    /// # Safety
+    ///
+    /// What others touch of the question is `'static` and `Send` (A3).
+    unsafe fn new(holder: H, question: Q) -> Self {
         Self { holder, asker: Asker::new(question, true) }
     }
 
-    fn poll_answer(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Q::Answer> {
+    fn poll_answer(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<H::Answer> {
         let this = self.project();
         let asker = this.asker.into_ref();
         if asker.is_done() {
             finished();
         }
-        // SAFETY: pinned until drop, which gives up.
-        unsafe { this.holder.condition().asking().poll(asker, cx.waker()) }
+        // SAFETY: pinned until drop, which gives up; A3 by `new`'s contract.
+        unsafe { this.holder.on().asking().poll(this.holder, asker, cx.waker()) }
     }
 }
 
-impl<H: Lasts, Q: Question> fmt::Debug for Asking<H, Q> {
+impl<H: On + Owner<Q>, Q: Question> fmt::Debug for Asking<H, Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Asking").field("done", &self.asker.is_done()).finish_non_exhaustive()
     }
 }
 
-impl<H: Lasts, Q: Question> Future for Asking<H, Q> {
-    type Output = Q::Answer;
+impl<H: On + Owner<Q>, Q: Question> Future for Asking<H, Q> {
+    type Output = H::Answer;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Q::Answer> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<H::Answer> {
         self.poll_answer(cx)
     }
 }
 
-impl<H: Lasts, Q: Question> FusedFuture for Asking<H, Q> {
+impl<H: On + Owner<Q>, Q: Question> FusedFuture for Asking<H, Q> {
     fn is_terminated(&self) -> bool {
         self.asker.is_done()
     }
 }
 
-impl<F: Fn() -> bool + Sync, B: Backend, C: AsCondition<B>> Predicate<F, B, C> {
+impl<F, B: Backend, C: AsCondition<B>> Predicate<F, B, C>
+where
+    F: Fn() -> bool + Clone + Send + 'static,
+{
     /// Waits until it is true.
+    ///
+    /// The future takes a clone of the closure along, which borrows nothing:
+    /// whoever notifies goes on asking a future that was forgotten.
     ///
     /// # Cancel safety
     ///
     /// Dropped at any point it has left the line, and nothing is lost.
     ///
     /// ```
-    /// use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
     /// use portunus::sync::{Condition, Predicate};
     ///
-    /// static OPEN: AtomicBool = AtomicBool::new(false);
-    /// static IS_OPEN: Predicate<fn() -> bool> =
-    ///     Predicate::new(Condition::new(), || OPEN.load(SeqCst));
+    /// let (open, changed) = (Arc::new(AtomicBool::new(false)), Condition::new());
+    /// let seen = Arc::clone(&open);
+    /// let is_open = Predicate::new(&changed, move || seen.load(SeqCst));
     ///
     /// # smol::block_on(async {
     /// let opener = async {
-    ///     OPEN.store(true, SeqCst);
-    ///     IS_OPEN.condition().notify();
+    ///     open.store(true, SeqCst);
+    ///     changed.notify();
     /// };
-    /// smol::future::zip(IS_OPEN.wait_async(), opener).await;
+    /// smol::future::zip(is_open.wait_async(), opener).await;
     /// # });
     /// ```
-    pub fn wait_async(&'static self) -> Asking<&'static Self, Asked<'static, F>> {
-        Asking::new(self, self.asked())
+    pub fn wait_async(&self) -> Asking<&Condition<B>, Asked<F>> {
+        // SAFETY: the closure is both.
+        unsafe { Asking::new(self.condition(), Asked(self.closure().clone())) }
     }
 }
 
 /// A read of an accessor that can be awaited; see
 /// [`Accessor::get_where_async`].
-pub type Get<A, F> = Told<A, Reading<A, F>>;
+pub type Get<A, F> = Asking<A, Reading<<A as Reach>::Value, F>>;
 /// A write of an accessor that waits for a reader and can be awaited; see
 /// [`Accessor::set_when_read_async`].
-pub type SetWhenRead<A> = Told<A, Writing<A>>;
-
-pin_project! {
-    /// An operation on an accessor that can be awaited.
-    #[must_use = "futures do nothing unless polled"]
-    pub struct Told<A: Lasts, Q: Question> {
-        #[pin]
-        asking: Asking<A, Q>,
-    }
-}
-
-impl<A: Lasts, Q: Question> Told<A, Q> {
-    pub(super) fn new(accessor: A, question: Q) -> Self {
-        Self { asking: Asking::new(accessor, question) }
-    }
-}
-
-impl<V, A, Q> Future for Told<A, Q>
-where
-    A: Lasts + Reach,
-    Q: Question<Answer = Result<V, <A::Source as Source>::Error>>,
-{
-    type Output = <A::Source as Source>::Outcome<V>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().asking.poll_answer(cx).map(A::Source::outcome)
-    }
-}
-
-impl<V, A, Q> FusedFuture for Told<A, Q>
-where
-    A: Lasts + Reach,
-    Q: Question<Answer = Result<V, <A::Source as Source>::Error>>,
-{
-    fn is_terminated(&self) -> bool {
-        self.asking.is_terminated()
-    }
-}
-
-impl<A: Lasts, Q: Question> fmt::Debug for Told<A, Q> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let done = self.asking.is_terminated();
-        f.debug_struct("Told").field("done", &done).finish_non_exhaustive()
-    }
-}
+pub type SetWhenRead<A> = Asking<A, Writing<<A as Reach>::Value>>;
 
 impl<T, B, S, C> Accessor<T, B, S, C>
 where
     T: Clone + Send,
     B: Backend,
     S: Source<Value = T> + Send,
-    C: AsChanges<B>,
+    C: AsChanges<T, B>,
 {
     /// Waits until the value is set, and returns it: the first poll is when it
     /// begins to wait.
@@ -194,10 +148,9 @@ where
     /// ```
     /// use portunus::sync::Accessor;
     ///
-    /// static LEVEL: Accessor<u32> = Accessor::new(0);
-    ///
+    /// let level = Accessor::new(0);
     /// # smol::block_on(async {
-    /// let (seen, ()) = smol::future::zip(LEVEL.get_async(), async { LEVEL.set(1) }).await;
+    /// let (seen, ()) = smol::future::zip(level.get_async(), async { level.set(1) }).await;
     /// assert_eq!(seen, 1);
     /// # });
     /// ```
@@ -209,12 +162,40 @@ where
     /// # Errors
     ///
     /// Those of the getter.
-    pub fn get_async(&'static self) -> Get<&'static Self, fn(&T) -> bool> {
-        self.get_next_where_async(any)
+    pub fn get_async(&self) -> Get<&Self, fn(&T) -> bool> {
+        // SAFETY: a function is both.
+        unsafe { Asking::new(self, Reading::new(true, any as fn(&T) -> bool)) }
     }
 
     /// Waits until the value is as wanted, and returns it; at once if it is at
     /// the first poll.
+    ///
+    /// What `wanted` needs to know is moved into it:
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use portunus::sync::Accessor;
+    ///
+    /// let level = Arc::new(Accessor::new(0));
+    /// # smol::block_on(async {
+    /// let limit = 2;
+    /// let same = Arc::clone(&level);
+    /// // A task that outlives this scope keeps the accessor alive itself.
+    /// let seen = smol::spawn(async move { same.get_where_async(move |l| *l > limit).await });
+    /// level.set(3);
+    /// assert_eq!(seen.await, 3);
+    /// # });
+    /// ```
+    ///
+    /// A predicate that borrows is for who blocks:
+    ///
+    /// ```compile_fail,E0597
+    /// use portunus::sync::Accessor;
+    ///
+    /// let level = Accessor::new(0);
+    /// let limit = 2;
+    /// let _ = level.get_where_async(|level| *level > limit);
+    /// ```
     ///
     /// # Cancel safety
     ///
@@ -223,11 +204,12 @@ where
     /// # Errors
     ///
     /// Those of the getter.
-    pub fn get_where_async<F>(&'static self, wanted: F) -> Get<&'static Self, F>
+    pub fn get_where_async<F>(&self, wanted: F) -> Get<&Self, F>
     where
         F: FnMut(&T) -> bool + Send + 'static,
     {
-        Told::new(self, Reading::new(self, false, wanted))
+        // SAFETY: the predicate is both.
+        unsafe { Asking::new(self, Reading::new(false, wanted)) }
     }
 
     /// Waits until a value is set that is as wanted, and returns it: the one of
@@ -240,11 +222,12 @@ where
     /// # Errors
     ///
     /// Those of the getter.
-    pub fn get_next_where_async<F>(&'static self, wanted: F) -> Get<&'static Self, F>
+    pub fn get_next_where_async<F>(&self, wanted: F) -> Get<&Self, F>
     where
         F: FnMut(&T) -> bool + Send + 'static,
     {
-        Told::new(self, Reading::new(self, true, wanted))
+        // SAFETY: the predicate is both.
+        unsafe { Asking::new(self, Reading::new(true, wanted)) }
     }
 
     /// Sets the value when somebody waits to read it.
@@ -257,15 +240,19 @@ where
     /// # Errors
     ///
     /// Those of the setter.
-    pub fn set_when_read_async(&'static self, value: T) -> SetWhenRead<&'static Self> {
-        Told::new(self, Writing::new(self, value))
+    pub fn set_when_read_async(&self, value: T) -> SetWhenRead<&Self> {
+        // SAFETY: others touch counts alone.
+        unsafe { Asking::new(self, Writing::new(value)) }
     }
 
     /// Waits until somebody waits to read.
-    pub fn wait_for_reader_async(
-        &'static self,
-    ) -> Asking<&'static Self, WaitingRead<&'static Self>> {
-        Asking::new(self, WaitingRead::new(self))
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_async`](Self::get_async).
+    pub fn wait_for_reader_async(&self) -> Asking<&Self, WaitingRead<T>> {
+        // SAFETY: others touch counts alone.
+        unsafe { Asking::new(self, WaitingRead::new()) }
     }
 
     /// The values, as they are set, from the first poll on.
@@ -276,17 +263,16 @@ where
     /// use portunus::sync::Accessor;
     /// use smol::stream::StreamExt;
     ///
-    /// static LEVEL: Accessor<u32> = Accessor::new(0);
-    ///
+    /// let level = Accessor::new(0);
     /// # smol::block_on(async {
-    /// let mut levels = Box::pin(LEVEL.values());
+    /// let mut levels = Box::pin(level.values());
     /// for new in 1..=3 {
-    ///     let (seen, ()) = smol::future::zip(levels.next(), async { LEVEL.set(new) }).await;
+    ///     let (seen, ()) = smol::future::zip(levels.next(), async { level.set(new) }).await;
     ///     assert_eq!(seen, Some(new));
     /// }
     /// # });
     /// ```
-    pub fn values(&'static self) -> Values<&'static Self> {
+    pub fn values(&self) -> Values<&Self> {
         Values::new(self)
     }
 }
@@ -296,38 +282,35 @@ fn any<T>(_: &T) -> bool {
 }
 
 /// The question of who takes whatever is set.
-type AnyOf<A> = Reading<A, fn(&<A as Reach>::Value) -> bool>;
+type AnyOf<A> = Reading<<A as Reach>::Value, fn(&<A as Reach>::Value) -> bool>;
 
 pin_project! {
     /// The values of an accessor as they are set; see [`Accessor::values`].
     #[must_use = "streams do nothing unless polled"]
     pub struct Values<A>
     where
-        A: Lasts,
         A: Reach,
-        AnyOf<A>: Question,
+        A: Owner<AnyOf<A>>,
     {
         #[pin]
         asking: Asking<A, AnyOf<A>>,
     }
 }
 
-impl<A: Lasts + Reach> Values<A>
-where
-    AnyOf<A>: Question,
-{
+/// Waits for what is set next.
+fn next<A: Reach + Owner<AnyOf<A>>>(accessor: A, question: AnyOf<A>) -> Asking<A, AnyOf<A>> {
+    // SAFETY: a function is both.
+    unsafe { Asking::new(accessor, question) }
+}
+
+impl<A: Reach + Owner<AnyOf<A>>> Values<A> {
     pub(super) fn new(accessor: A) -> Self {
-        let question = Reading::new(accessor.clone(), true, any as fn(&A::Value) -> bool);
-        Self { asking: Asking::new(accessor, question) }
+        Self { asking: next(accessor, Reading::new(true, any as fn(&A::Value) -> bool)) }
     }
 }
 
-impl<A> Stream for Values<A>
-where
-    A: Lasts + Reach,
-    AnyOf<A>: Question<Answer = Result<A::Value, <A::Source as Source>::Error>>,
-{
-    type Item = <A::Source as Source>::Outcome<A::Value>;
+impl<A: Reach + Clone + Owner<AnyOf<A>>> Stream for Values<A> {
+    type Item = <A as Owner<AnyOf<A>>>::Answer;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut this = self.project();
@@ -337,17 +320,14 @@ where
         // The next one is what is set after the one that was just seen.
         if let Some(seen) = this.asking.asker.ended().map(Reading::answered) {
             let accessor = this.asking.holder.clone();
-            let next = Reading::since(accessor.clone(), seen, any as fn(&A::Value) -> bool);
-            this.asking.set(Asking::new(accessor, next));
+            let question = Reading::since(seen, any as fn(&A::Value) -> bool);
+            this.asking.set(next(accessor, question));
         }
-        Poll::Ready(Some(A::Source::outcome(value)))
+        Poll::Ready(Some(value))
     }
 }
 
-impl<A: Lasts + Reach> fmt::Debug for Values<A>
-where
-    AnyOf<A>: Question,
-{
+impl<A: Reach + Owner<AnyOf<A>>> fmt::Debug for Values<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Values").finish_non_exhaustive()
     }

@@ -126,7 +126,7 @@ mod releasing;
 mod rwlock;
 mod semaphore;
 
-pub use accessor::{Asking, Get, SetWhenRead, Told, Values};
+pub use accessor::{Asking, Get, SetWhenRead, Values};
 pub use condvar::{TwoLines, WaitAsync, WaitWhileAsync};
 pub use door::{EnterDoor, ReadDoor, WriteDoor};
 pub use door_wait::{WaitInside, WaitInsideWhile};

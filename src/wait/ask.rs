@@ -5,19 +5,34 @@
 //! Questions are asked under the queue's lock, which is a mutex and not the
 //! inner lock of an engine: they are the user's code.
 //!
+//! A future can be forgotten: then its memory stays, pinned, and its borrows
+//! end. So a question in line does not know where the thing is that it is about:
+//! whoever asks brings that along ([`By`]), and has it, so that it is there. The
+//! question knows the thing's number alone, which moves with the thing.
+//!
 //! # Invariants
 //!
 //! Those of the [queue](super::queue), and:
 //!
 //! * **A1** Every ticket in the ring is the first field of an [`Asker`], whose
-//!   `ask` is the function for its own type.
+//!   `act` is the function for its own type.
 //! * **A2** A question is touched under the queue's lock only, or by its owner
 //!   before it first joins and after it has ended.
+//! * **A3** What a question in the ring holds lasts as long as its memory: it is
+//!   `'static`, or not touched by others, or its owner blocks and can't be
+//!   forgotten. It points neither to the queue nor to the thing it is about.
+//! * **A4** A number is given once by each queue, to one thing, which asks and is
+//!   asked about in this queue only. So who states a number brings the very thing
+//!   that the question with that number is about: of its type, and alive.
+//! * **A5** Numbers are given under the queue's lock.
+//!
+//! A queue may be dropped, or moved, with forgotten tickets in it: they do not
+//! point to it, and are never touched again.
 
 #![allow(unsafe_code)]
 
 use core::cell::UnsafeCell;
-use core::marker::PhantomPinned;
+use core::marker::{PhantomData, PhantomPinned};
 use core::mem;
 use core::pin::{Pin, pin};
 use core::task::{Poll, Waker};
@@ -27,57 +42,117 @@ use super::inner::InnerLock;
 use super::node::{NodeTurn, WakerParts, state};
 use super::queue::{Ring, Ticket, WaitQueue};
 use super::{Limit, Wait, wait_over};
-use crate::atomic::{Fault, Ordering, constructor};
+use crate::atomic::{Cell, Fault, Ordering, constructor};
 
-/// What a waiter wants to know. All of it runs under the queue's lock.
+/// Who asks, and what it brings along.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+#[allow(unreachable_pub, reason = "in hidden parameters of futures")]
+pub enum By<'a> {
+    /// Something has changed, and nothing is brought along.
+    Notice,
+    /// Nobody knows what has changed: some were not asked since. Whoever can't
+    /// be asked wakes, and asks for itself.
+    Unknown,
+    /// The thing with this number has changed.
+    Thing { number: u64, thing: *const (), held: PhantomData<&'a ()> },
+}
+
+impl By<'_> {
+    /// The thing with this number, if that is what was brought along.
+    pub(crate) fn thing(self, own: u64) -> Option<*const ()> {
+        match self {
+            Self::Thing { number, thing, .. } if number == own || Fault::AsksStrangers.on() => {
+                Some(thing)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What a party brings along that asks others.
+#[doc(hidden)]
+#[allow(unreachable_pub, reason = "in hidden parameters of futures")]
+pub trait Bring {
+    /// Under the queue's lock.
+    fn by(&self) -> By<'_>;
+}
+
+impl Bring for By<'_> {
+    fn by(&self) -> By<'_> {
+        *self
+    }
+}
+
+/// What a waiter wants to know, as others ask it: under the queue's lock, with
+/// what they bring along.
 #[doc(hidden)]
 #[allow(unreachable_pub, reason = "in hidden parameters of futures")]
 pub trait Question {
+    /// Whether the owner has to be woken: asked by whoever changed something.
+    fn holds(&mut self, by: By<'_>) -> bool;
+
+    /// It is out of the line: woken, given up, or its question panicked.
+    fn left(&mut self, _by: By<'_>) {}
+}
+
+impl<Q: Question> Question for &mut Q {
+    fn holds(&mut self, by: By<'_>) -> bool {
+        (**self).holds(by)
+    }
+
+    fn left(&mut self, by: By<'_>) {
+        (**self).left(by);
+    }
+}
+
+/// Whose question it is: it has what the question is about. All of it runs under
+/// the queue's lock.
+#[doc(hidden)]
+#[allow(unreachable_pub, reason = "in hidden parameters of futures")]
+pub trait Owner<Q> {
     type Answer;
 
-    /// The answer, if there is one: asked by the owner when it comes, and when
-    /// it was woken. `changed` is set when others have to be asked after it.
-    fn answer(&mut self, changed: &mut bool) -> Option<Self::Answer>;
+    /// What it brings along when others have to be asked.
+    fn brings(&self) -> impl Bring;
 
-    /// Whether the owner has to be woken: asked by whoever changed something.
-    fn holds(&mut self) -> bool;
+    /// The answer, if there is one: when it comes, and when it was woken.
+    /// `changed` is set when others have to be asked after it.
+    fn answer(&self, question: &mut Q, changed: &mut bool) -> Option<Self::Answer>;
 
     /// It stands in line. `true`: others have to be asked.
-    fn joined(&mut self) -> bool {
+    fn joined(&self, _question: &mut Q) -> bool {
         false
     }
 
-    /// It is out of the line: woken, given up, or its question panicked.
-    fn left(&mut self) {}
-
     /// It was woken and is given up before it asked again. `true`: others have
     /// to be asked.
-    fn forgone(&mut self) -> bool {
+    fn forgone(&self, _question: &mut Q) -> bool {
         false
     }
 }
 
-impl<Q: Question> Question for &mut Q {
-    type Answer = Q::Answer;
+/// The owner of a question that is lent, and comes back.
+#[derive(Debug)]
+pub(crate) struct Lent<'a, O>(pub(crate) &'a O);
 
-    fn answer(&mut self, changed: &mut bool) -> Option<Q::Answer> {
-        (**self).answer(changed)
+impl<Q, O: Owner<Q>> Owner<&mut Q> for Lent<'_, O> {
+    type Answer = O::Answer;
+
+    fn brings(&self) -> impl Bring {
+        self.0.brings()
     }
 
-    fn holds(&mut self) -> bool {
-        (**self).holds()
+    fn answer(&self, question: &mut &mut Q, changed: &mut bool) -> Option<O::Answer> {
+        self.0.answer(question, changed)
     }
 
-    fn joined(&mut self) -> bool {
-        (**self).joined()
+    fn joined(&self, question: &mut &mut Q) -> bool {
+        self.0.joined(question)
     }
 
-    fn left(&mut self) {
-        (**self).left();
-    }
-
-    fn forgone(&mut self) -> bool {
-        (**self).forgone()
+    fn forgone(&self, question: &mut &mut Q) -> bool {
+        self.0.forgone(question)
     }
 }
 
@@ -104,7 +179,7 @@ struct Head {
     /// # Safety
     ///
     /// Under the queue's lock, with the asker's address.
-    act: unsafe fn(*const Ticket, Act) -> bool,
+    act: unsafe fn(*const Ticket, Act, By<'_>) -> bool,
 }
 
 // SAFETY: A2: the question is touched by one at a time, in whatever thread.
@@ -115,14 +190,14 @@ unsafe impl<Q: Send> Sync for Asker<Q> {}
 /// # Safety
 ///
 /// As [`Head::act`]; the ticket is that of an `Asker<Q>`.
-unsafe fn act<Q: Question>(ticket: *const Ticket, act: Act) -> bool {
+unsafe fn act<Q: Question>(ticket: *const Ticket, act: Act, by: By<'_>) -> bool {
     let asker: *const Asker<Q> = ticket.cast();
     // SAFETY: A1, A2.
     let question = unsafe { &mut *UnsafeCell::raw_get(&raw const (*asker).question) };
     match act {
-        Act::Ask => question.holds(),
+        Act::Ask => question.holds(by),
         Act::Leave => {
-            question.left();
+            question.left(by);
             false
         }
     }
@@ -171,26 +246,36 @@ impl<Q: Question> Asker<Q> {
 /// # Safety
 ///
 /// Under the queue's lock; the ticket is in its ring, or was until now.
-unsafe fn ask(ticket: *const Ticket, what: Act) -> bool {
+unsafe fn ask(ticket: *const Ticket, what: Act, by: By<'_>) -> bool {
     let head: *const Head = ticket.cast();
     // SAFETY: A1: in the ring, so alive, and an asker's.
-    unsafe { ((*head).act)(ticket, what) }
+    unsafe { ((*head).act)(ticket, what, by) }
 }
 
 /// The queue of questions. See the module's documentation.
 pub(crate) struct AskQueue<I> {
     queue: WaitQueue<I>,
+    /// The last number that was given to a thing.
+    numbers: Cell<u64>,
 }
 
+// SAFETY: A5: the numbers are touched under the lock.
+unsafe impl<I: Sync> Sync for AskQueue<I> {}
+
 /// Asking everybody, in batches; the waiter whose question panics is evicted.
-struct Round<'a, I: InnerLock> {
+struct Round<'a, I: InnerLock, G: Bring> {
     asking: &'a AskQueue<I>,
+    bring: &'a G,
     /// The number of the last one asked, and of the last one to be asked.
     at: Option<(u64, u64)>,
     woken: usize,
 }
 
-impl<I: InnerLock> Round<'_, I> {
+impl<'a, I: InnerLock, G: Bring> Round<'a, I, G> {
+    fn new(asking: &'a AskQueue<I>, bring: &'a G) -> Self {
+        Self { asking, bring, at: None, woken: 0 }
+    }
+
     /// Asks until a batch is full. `true`: there are more.
     ///
     /// # Safety
@@ -203,13 +288,13 @@ impl<I: InnerLock> Round<'_, I> {
         batch: &mut Batch<Waker>,
     ) -> bool {
         /// Evicts the one whose question panics.
-        struct Evict<'a, 'r>(&'a mut Ring<'r>, *const Ticket, &'a mut Batch<Waker>);
+        struct Evict<'a, 'r>(&'a mut Ring<'r>, *const Ticket, &'a mut Batch<Waker>, By<'a>);
         impl Drop for Evict<'_, '_> {
             fn drop(&mut self) {
                 // SAFETY: in the ring, under the lock; to hear that it is out
                 // is no part of the user's code.
                 let waker = unsafe {
-                    ask(self.1, Act::Leave);
+                    ask(self.1, Act::Leave, self.3);
                     self.0.evict(self.1)
                 };
                 if let Some(waker) = waker {
@@ -218,6 +303,10 @@ impl<I: InnerLock> Round<'_, I> {
             }
         }
         let mut next = ring.first();
+        if next.is_none() {
+            return false;
+        }
+        let by = self.bring.by();
         while let Some(ticket) = next {
             next = ring.after(ticket);
             // SAFETY: in the ring, under the lock.
@@ -233,9 +322,9 @@ impl<I: InnerLock> Round<'_, I> {
             if room == 0 {
                 return true;
             }
-            let evict = Evict(ring, ticket, batch);
+            let evict = Evict(ring, ticket, batch, by);
             // SAFETY: in the ring, under the lock.
-            let holds = unsafe { ask(ticket, Act::Ask) };
+            let holds = unsafe { ask(ticket, Act::Ask, by) };
             mem::forget(evict);
             // The first batch finds the end: who joins later asked itself.
             let end = self.at.map_or_else(|| ring.newest(), |(_, end)| end);
@@ -246,7 +335,7 @@ impl<I: InnerLock> Round<'_, I> {
                 // SAFETY: in the ring, under the lock. It hears that it is out
                 // before it may be gone.
                 let waker = unsafe {
-                    ask(ticket, Act::Leave);
+                    ask(ticket, Act::Leave, by);
                     ring.notify(ticket, false)
                 };
                 if let Some(waker) = waker {
@@ -259,8 +348,8 @@ impl<I: InnerLock> Round<'_, I> {
 
     /// Asks the rest, waking after each batch; goes on should a waker panic.
     fn rest(self, more: bool, batch: &mut Batch<Waker>) -> usize {
-        struct Rest<'a, I: InnerLock>(Round<'a, I>, bool);
-        impl<I: InnerLock> Rest<'_, I> {
+        struct Rest<'a, I: InnerLock, G: Bring>(Round<'a, I, G>, bool);
+        impl<I: InnerLock, G: Bring> Rest<'_, I, G> {
             fn next(&mut self) {
                 // A panic in a question must not be followed by another look:
                 // whoever it evicted goes on.
@@ -273,7 +362,7 @@ impl<I: InnerLock> Round<'_, I> {
                 batch.wake();
             }
         }
-        impl<I: InnerLock> Drop for Rest<'_, I> {
+        impl<I: InnerLock, G: Bring> Drop for Rest<'_, I, G> {
             fn drop(&mut self) {
                 while self.1 {
                     self.next();
@@ -293,15 +382,31 @@ impl<I: InnerLock> AskQueue<I> {
     constructor! {
         /// With nobody in it.
         pub(crate) fn new() -> Self {
-            Self { queue: WaitQueue::new() }
+            Self { queue: WaitQueue::new(), numbers: Cell::new(0) }
         }
     }
 
-    /// Runs `f` under the lock, and where it says so asks everybody. Returns
-    /// what `f` returned, and how many were woken.
-    pub(crate) fn change<T>(&self, f: impl FnOnce() -> (T, bool)) -> (T, usize) {
+    /// A number that no other thing has in this queue; never 0.
+    ///
+    /// # Safety
+    ///
+    /// Under the queue's lock.
+    pub(crate) unsafe fn number(&self) -> u64 {
+        // A5.
+        let number = self.numbers.get() + 1;
+        self.numbers.set(number);
+        number
+    }
+
+    /// Runs `f` under the lock, and where it says so asks everybody, with what
+    /// `bring` has. Returns what `f` returned, and how many were woken.
+    pub(crate) fn change<T>(
+        &self,
+        bring: &impl Bring,
+        f: impl FnOnce() -> (T, bool),
+    ) -> (T, usize) {
         let mut batch = Batch::new();
-        let mut round = Round { asking: self, at: None, woken: 0 };
+        let mut round = Round::new(self, bring);
         let (value, more) = self.queue.with(|ring| {
             let (value, changed) = f();
             // SAFETY: the queue's own ring, under its lock.
@@ -313,9 +418,13 @@ impl<I: InnerLock> AskQueue<I> {
     /// The same in one go, unless somebody else has the lock. Where more are
     /// woken than a batch has room for, the rest is woken under the lock: an
     /// interrupt handler must not take it twice.
-    pub(crate) fn try_change<T>(&self, f: impl FnOnce() -> (T, bool)) -> Option<(T, usize)> {
+    pub(crate) fn try_change<T>(
+        &self,
+        bring: &impl Bring,
+        f: impl FnOnce() -> (T, bool),
+    ) -> Option<(T, usize)> {
         let mut batch = Batch::new();
-        let mut round = Round { asking: self, at: None, woken: 0 };
+        let mut round = Round::new(self, bring);
         let (value, _) = self.queue.try_with(|ring| {
             let (value, changed) = f();
             // SAFETY: the queue's own ring, under its lock.
@@ -344,11 +453,12 @@ impl<I: InnerLock> AskQueue<I> {
     ///
     /// By the owner; the asker is out of the ring, and stays pinned until it
     /// has its answer or was given up.
-    unsafe fn ask_or_join<Q: Question>(
+    unsafe fn ask_or_join<Q: Question, O: Owner<Q>>(
         &self,
+        owner: &O,
         asker: Pin<&Asker<Q>>,
         waker: Option<&Waker>,
-    ) -> Option<Q::Answer> {
+    ) -> Option<O::Answer> {
         /// Ends the asker should its own question panic.
         struct Ended<'a>(&'a Ticket);
         impl Drop for Ended<'_> {
@@ -358,11 +468,12 @@ impl<I: InnerLock> AskQueue<I> {
         }
         let clone = waker.cloned();
         let mut batch = Batch::new();
-        let mut round = Round { asking: self, at: None, woken: 0 };
+        let bring = owner.brings();
+        let mut round = Round::new(self, &bring);
         let ticket = asker.ticket();
-        let ended = Ended(&asker.get_ref().head.ticket);
+        let mut ended = Some(Ended(&asker.get_ref().head.ticket));
         // SAFETY: A2: under the lock.
-        let own = |changed: &mut bool| unsafe { asker.question() }.answer(changed);
+        let own = |changed: &mut bool| owner.answer(unsafe { asker.question() }, changed);
         let early = Fault::AnswerBeforeJoin.on().then(|| self.queue.with(|_| own(&mut false)));
         let (answer, more, unneeded) = self.queue.with(|ring| {
             let mut changed = false;
@@ -371,71 +482,78 @@ impl<I: InnerLock> AskQueue<I> {
             if answer.is_none() {
                 // SAFETY: by this function's contract.
                 unsafe { ring.enter(ticket, unneeded.take()) };
+                mem::forget(ended.take());
                 // SAFETY: A2: under the lock.
-                changed |= unsafe { asker.question() }.joined();
+                changed |= owner.joined(unsafe { asker.question() });
             }
-            (answer, changed, unneeded)
+            // At once: who comes next finds what is answered answered. One that
+            // has just joined is asked anew; it may be the one that is woken.
+            // SAFETY: the queue's own ring, under its lock.
+            let more = changed && unsafe { round.batch(ring, BATCH, &mut batch) };
+            (answer, more, unneeded)
         });
         drop(unneeded);
-        if answer.is_none() {
-            mem::forget(ended);
-        }
-        if more {
-            // Asked anew: it may be the one that is woken.
-            // SAFETY: the queue's own ring, under its lock.
-            let more = self.queue.with(|ring| unsafe { round.batch(ring, BATCH, &mut batch) });
-            round.rest(more, &mut batch);
-        }
+        round.rest(more, &mut batch);
         answer
     }
 
     /// Asks, and blocks until there is an answer. `None`: the limit came
     /// first.
-    pub(crate) fn wait<Q: Question, W: Wait>(
+    pub(crate) fn wait<Q: Question, O: Owner<Q>, W: Wait>(
         &self,
+        owner: &O,
         question: Q,
         limit: &impl Limit,
-    ) -> Option<Q::Answer> {
+    ) -> Option<O::Answer> {
         /// Leaves should a strategy panic.
-        struct Leave<'a, Q: Question, I: InnerLock>(&'a AskQueue<I>, Pin<&'a Asker<Q>>);
-        impl<Q: Question, I: InnerLock> Drop for Leave<'_, Q, I> {
+        struct Leave<'a, Q: Question, O: Owner<Q>, I: InnerLock>(
+            &'a AskQueue<I>,
+            &'a O,
+            Pin<&'a Asker<Q>>,
+        );
+        impl<Q: Question, O: Owner<Q>, I: InnerLock> Drop for Leave<'_, Q, O, I> {
             fn drop(&mut self) {
                 // SAFETY: by the owner.
-                unsafe { self.0.give_up(self.1) };
+                unsafe { self.0.give_up(self.1, self.2) };
             }
         }
         let asker = pin!(Asker::new(question, false));
         let asker = asker.into_ref();
-        let leave = Leave(self, asker);
+        let leave = Leave(self, owner, asker);
         let node = asker.get_ref().head.ticket.node();
         loop {
-            // SAFETY: out of the ring; `leave` gives up in every way out.
-            if let Some(answer) = unsafe { self.ask_or_join(asker, None) } {
+            // SAFETY: out of the ring; `leave` gives up in every way out. A3: this
+            // frame is not forgotten.
+            if let Some(answer) = unsafe { self.ask_or_join(owner, asker, None) } {
                 return Some(answer);
             }
             if !wait_over::<W>(&NodeTurn(node), limit) {
                 // Asks for the last time, on its way out.
                 // SAFETY: by the owner.
-                unsafe { self.give_up(asker) };
+                unsafe { self.give_up(owner, asker) };
                 mem::forget(leave);
-                return self.last_answer(asker);
+                return self.last_answer(owner, asker);
             }
             // Ordering: Relaxed, it passes the lock before it looks at data.
             if node.state(Ordering::Relaxed) == state::EVICTED {
                 // Whoever was to be asked after it: from here on that is the
                 // duty of the next one whose question panics.
                 node.set_state(state::INIT, Ordering::Relaxed);
-                self.change(|| ((), true));
+                self.change(&owner.brings(), || ((), true));
             }
         }
     }
 
     /// What the question answers now that nobody waits any more.
-    fn last_answer<Q: Question>(&self, asker: Pin<&Asker<Q>>) -> Option<Q::Answer> {
-        self.change(|| {
+    fn last_answer<Q: Question, O: Owner<Q>>(
+        &self,
+        owner: &O,
+        asker: Pin<&Asker<Q>>,
+    ) -> Option<O::Answer> {
+        self.change(&owner.brings(), || {
             let mut changed = false;
             // SAFETY: A2: under the lock.
-            let answer = unsafe { asker.question() }.answer(&mut changed);
+            let answer = owner.answer(unsafe { asker.question() }, &mut changed);
             (answer, changed)
         })
         .0
@@ -445,13 +563,16 @@ impl<I: InnerLock> AskQueue<I> {
     ///
     /// # Safety
     ///
-    /// By the owner; the asker stays pinned until it is ready or was given up.
+    /// By the owner, always the same one; what others touch of the question is
+    /// `'static` and `Send` (A3). The asker stays pinned until it is ready or was
+    /// given up, unless it is forgotten.
     #[allow(dead_code, reason = "of futures")]
-    pub(crate) unsafe fn poll<Q: Question>(
+    pub(crate) unsafe fn poll<Q: Question, O: Owner<Q>>(
         &self,
+        owner: &O,
         asker: Pin<&Asker<Q>>,
         waker: &Waker,
-    ) -> Poll<Q::Answer> {
+    ) -> Poll<O::Answer> {
         let node = asker.get_ref().head.ticket.node();
         // Ordering: Relaxed, what follows is decided under the lock.
         let seen = node.state(Ordering::Relaxed);
@@ -479,10 +600,10 @@ impl<I: InnerLock> AskQueue<I> {
         if node.state(Ordering::Relaxed) == state::EVICTED && !Fault::EvictedAsksNobody.on() {
             // As in `wait`.
             node.set_state(state::INIT, Ordering::Relaxed);
-            self.change(|| ((), true));
+            self.change(&owner.brings(), || ((), true));
         }
         // SAFETY: out of the ring: new, woken or evicted.
-        match unsafe { self.ask_or_join(asker, Some(waker)) } {
+        match unsafe { self.ask_or_join(owner, asker, Some(waker)) } {
             Some(answer) => Poll::Ready(answer),
             None => Poll::Pending,
         }
@@ -493,14 +614,19 @@ impl<I: InnerLock> AskQueue<I> {
     /// # Safety
     ///
     /// By the owner.
-    pub(crate) unsafe fn give_up<Q: Question>(&self, asker: Pin<&Asker<Q>>) {
+    pub(crate) unsafe fn give_up<Q: Question, O: Owner<Q>>(
+        &self,
+        owner: &O,
+        asker: Pin<&Asker<Q>>,
+    ) {
         let node = asker.get_ref().head.ticket.node();
         // Ordering: Relaxed, the owner itself leaves `INIT` and reaches `DONE`.
         if node.state(Ordering::Relaxed) <= state::DONE {
             return;
         }
         let mut batch = Batch::new();
-        let mut round = Round { asking: self, at: None, woken: 0 };
+        let bring = owner.brings();
+        let mut round = Round::new(self, &bring);
         let mut unneeded = None;
         let more = self.queue.with(|ring| {
             // Ordering: Relaxed, under the lock under which it was marked.
@@ -510,12 +636,13 @@ impl<I: InnerLock> AskQueue<I> {
                 // SAFETY: in the ring; by the owner, under the lock.
                 unneeded = unsafe { ring.withdraw(asker.ticket()) };
                 // SAFETY: A2.
-                unsafe { asker.question() }.left();
+                unsafe { asker.question() }.left(bring.by());
                 false
             } else {
                 node.set_state(state::DONE, Ordering::Relaxed);
                 // SAFETY: A2.
-                (evicted && !Fault::EvictedAsksNobody.on()) | unsafe { asker.question() }.forgone()
+                let forgone = owner.forgone(unsafe { asker.question() });
+                (evicted && !Fault::EvictedAsksNobody.on()) | forgone
             };
             // SAFETY: the queue's own ring, under its lock.
             others && unsafe { round.batch(ring, BATCH, &mut batch) }

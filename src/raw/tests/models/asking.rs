@@ -2,6 +2,7 @@
 //! gives up.
 
 use std::boxed::Box;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::Poll;
@@ -13,12 +14,14 @@ use loom::thread;
 
 use super::shop::{Inner, Sleep, explore, join, task, this_thread};
 use crate::wait::Forever;
-use crate::wait::ask::{AskQueue, Asker, Question};
+use crate::wait::ask::{AskQueue, Asker, Bring, By, Owner, Question};
 
 /// A number that is touched under the queue's lock only: loom checks that.
 struct Board {
-    queue: AskQueue<Inner>,
+    queue: Arc<AskQueue<Inner>>,
     number: UnsafeCell<usize>,
+    /// Given when somebody first waits for it; as it.
+    own: UnsafeCell<u64>,
 }
 
 // SAFETY: loom checks every access.
@@ -28,11 +31,20 @@ unsafe impl Send for Board {}
 
 impl Board {
     fn new() -> Arc<Self> {
-        Arc::new(Self { queue: AskQueue::new(), number: UnsafeCell::new(0) })
+        Self::on(Arc::new(AskQueue::new()))
+    }
+
+    fn on(queue: Arc<AskQueue<Inner>>) -> Arc<Self> {
+        Arc::new(Self { queue, number: UnsafeCell::new(0), own: UnsafeCell::new(0) })
+    }
+
+    fn own(&self) -> u64 {
+        // SAFETY: loom checks it.
+        self.own.with(|at| unsafe { *at })
     }
 
     fn set(&self, number: usize) {
-        self.queue.change(|| {
+        self.queue.change(self, || {
             // SAFETY: loom checks it.
             self.number.with_mut(|at| unsafe { *at = number });
             ((), true)
@@ -45,31 +57,74 @@ impl Board {
     }
 }
 
+impl Bring for Board {
+    fn by(&self) -> By<'_> {
+        let thing: *const Self = self;
+        By::Thing { number: self.own(), thing: thing.cast(), held: PhantomData }
+    }
+}
+
 /// Whether the number is so high.
 struct AtLeast {
-    board: Arc<Board>,
+    /// Of the board; 0 before it first waits.
+    about: u64,
     number: usize,
     /// Panics when it is asked about this one.
     panics: usize,
 }
 
 impl AtLeast {
-    fn new(board: &Arc<Board>, number: usize) -> Self {
-        Self { board: board.clone(), number, panics: usize::MAX }
+    fn new(number: usize) -> Self {
+        Self { about: 0, number, panics: usize::MAX }
+    }
+
+    fn ask(&self, board: &Board) -> bool {
+        let now = board.number();
+        assert!(now != self.panics, "a question panics");
+        now >= self.number
     }
 }
 
 impl Question for AtLeast {
+    fn holds(&mut self, by: By<'_>) -> bool {
+        match by.thing(self.about) {
+            Some(board) => {
+                // SAFETY: boards alone have numbers, and who brings one has it.
+                let board = unsafe { &*board.cast::<Board>() };
+                assert_eq!(board.own(), self.about, "it is another board");
+                self.ask(board)
+            }
+            None => matches!(by, By::Unknown),
+        }
+    }
+}
+
+impl Owner<AtLeast> for Board {
     type Answer = usize;
 
-    fn answer(&mut self, _: &mut bool) -> Option<usize> {
-        self.holds().then(|| self.board.number())
+    fn brings(&self) -> impl Bring {
+        Brought(self)
     }
 
-    fn holds(&mut self) -> bool {
-        let now = self.board.number();
-        assert!(now != self.panics, "a question panics");
-        now >= self.number
+    fn answer(&self, question: &mut AtLeast, _: &mut bool) -> Option<usize> {
+        question.ask(self).then(|| self.number())
+    }
+
+    fn joined(&self, question: &mut AtLeast) -> bool {
+        if self.own() == 0 {
+            // SAFETY: under the lock, as loom checks.
+            self.own.with_mut(|at| unsafe { *at = self.queue.number() });
+        }
+        question.about = self.own();
+        false
+    }
+}
+
+struct Brought<'a>(&'a Board);
+
+impl Bring for Brought<'_> {
+    fn by(&self) -> By<'_> {
+        self.0.by()
     }
 }
 
@@ -83,7 +138,7 @@ impl Visitor {
 
     fn poll(&self, board: &Board, waker: &std::task::Waker) -> Poll<usize> {
         // SAFETY: pinned, and given up before it is dropped.
-        unsafe { board.queue.poll(self.0.as_ref(), waker) }
+        unsafe { board.queue.poll(board, self.0.as_ref(), waker) }
     }
 
     fn wait(&self, board: &Board) -> usize {
@@ -97,7 +152,7 @@ impl Visitor {
 
     fn give_up(&self, board: &Board) {
         // SAFETY: by the owner.
-        unsafe { board.queue.give_up(self.0.as_ref()) };
+        unsafe { board.queue.give_up(board, self.0.as_ref()) };
     }
 }
 
@@ -113,10 +168,10 @@ fn a_change_is_seen() {
         });
         let other = board.clone();
         let blocked = thread::spawn(move || {
-            let question = AtLeast::new(&other, 2);
-            assert_eq!(other.queue.wait::<_, Sleep>(question, &Forever), Some(2));
+            let asked = other.queue.wait::<_, _, Sleep>(&*other, AtLeast::new(2), &Forever);
+            assert_eq!(asked, Some(2));
         });
-        let visitor = Visitor::new(AtLeast::new(&board, 1));
+        let visitor = Visitor::new(AtLeast::new(1));
         assert!(visitor.wait(&board) >= 1);
         join(Vec::from([writer, blocked]));
         assert_eq!(board.queue.len(), 0);
@@ -128,13 +183,13 @@ fn a_change_is_seen() {
 fn giving_up_against_a_change() {
     explore(Some(4), || {
         let board = Board::new();
-        let leaver = Visitor::new(AtLeast::new(&board, 1));
+        let leaver = Visitor::new(AtLeast::new(1));
         assert!(leaver.poll(&board, &task()).is_pending());
         let other = board.clone();
         let writer = thread::spawn(move || other.set(1));
         let other = board.clone();
         let leaving = thread::spawn(move || leaver.give_up(&other));
-        assert_eq!(Visitor::new(AtLeast::new(&board, 1)).wait(&board), 1);
+        assert_eq!(Visitor::new(AtLeast::new(1)).wait(&board), 1);
         join(Vec::from([writer, leaving]));
         assert_eq!(board.queue.len(), 0);
     });
@@ -145,9 +200,9 @@ fn giving_up_against_a_change() {
 fn behind_a_question_that_panics() {
     explore(Some(3), || {
         let board = Board::new();
-        let bad = Visitor::new(AtLeast { panics: 1, ..AtLeast::new(&board, 1) });
+        let bad = Visitor::new(AtLeast { panics: 1, ..AtLeast::new(1) });
         assert!(bad.poll(&board, &task()).is_pending());
-        let good = Visitor::new(AtLeast::new(&board, 1));
+        let good = Visitor::new(AtLeast::new(1));
         assert!(good.poll(&board, &this_thread()).is_pending());
         let other = board.clone();
         let writer = thread::spawn(move || {
@@ -158,5 +213,34 @@ fn behind_a_question_that_panics() {
         assert_eq!(good.wait(&board), 1);
         join(Vec::from([writer]));
         assert_eq!(board.queue.len(), 0);
+    });
+}
+
+/// Two boards, one line: who waits for one is not asked about the other, also
+/// where it was forgotten, and its board has gone.
+#[test]
+fn each_is_asked_about_its_own() {
+    explore(Some(3), || {
+        let board = Board::new();
+        let other = Board::on(Arc::clone(&board.queue));
+        let forgotten = Visitor::new(AtLeast::new(1));
+        {
+            let gone = Board::on(Arc::clone(&board.queue));
+            assert!(forgotten.poll(&gone, &task()).is_pending());
+        }
+        std::mem::forget(forgotten);
+        let writer = thread::spawn(move || {
+            other.set(1);
+            // Others wait for this one: it has its number.
+            let visitor = Visitor::new(AtLeast::new(2));
+            assert!(visitor.poll(&other, &task()).is_pending());
+            other.set(1);
+            visitor.give_up(&other);
+        });
+        let same = Arc::clone(&board);
+        let setter = thread::spawn(move || same.set(1));
+        assert_eq!(Visitor::new(AtLeast::new(1)).wait(&board), 1);
+        join(Vec::from([writer, setter]));
+        assert_eq!(board.queue.len(), 1, "the forgotten one");
     });
 }

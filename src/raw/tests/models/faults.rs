@@ -56,6 +56,7 @@ const SEEN: &[(&str, &str)] = &[
     ("BreakerOpenBeforeTime", "breaker::an_open_circuit_has_its_time"),
     ("AnswerBeforeJoin", "asking::a_change_is_seen"),
     ("EvictedAsksNobody", "asking::behind_a_question_that_panics"),
+    ("AsksStrangers", "asking::each_is_asked_about_its_own"),
     ("BarrierTripsSilently", "barrier::all_pass_when_all_have_come"),
     ("BarrierKeepsTheLeft", "barrier::one_that_leaves_takes_its_state_along"),
 ];

@@ -9,6 +9,7 @@
 
 #![allow(unsafe_code)]
 
+mod accessor;
 mod asking;
 mod barrier;
 mod breaker;
