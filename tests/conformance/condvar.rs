@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as StdMutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
@@ -19,7 +19,7 @@ use portunus::{
 
 use crate::executor::Executor;
 use crate::raw;
-use crate::support::{Hand, forget, ready, until, watched};
+use crate::support::{Hand, forget, ready, until, until_idle, watched};
 
 type Mutex<B, T> = lock_api::Mutex<RawMutex<B>, T>;
 type RwLock<P, B, T> = lock_api::RwLock<RawRwLock<P, B>, T>;
@@ -153,23 +153,27 @@ fn handshakes_of_all_preferences<B: Backend>() {
 fn count<P: Preference, B: Backend>() {
     const WORKERS: usize = 10;
     const ROUNDS: usize = 1000;
-    watched("ten workers", || {
-        let lock = RwLock::<P, B, usize>::new(0);
-        let condvar = SharedCondvar::<B>::new();
-        thread::scope(|scope| {
-            for _ in 0..WORKERS {
-                scope.spawn(|| {
-                    for _ in 0..ROUNDS {
-                        *lock.write() += 1;
-                        assert!(*lock.read() > 0);
-                        condvar.notify_one();
-                    }
-                });
-            }
+    let lock = RwLock::<P, B, usize>::new(0);
+    let condvar = SharedCondvar::<B>::new();
+    let progress = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let master = scope.spawn(|| {
             let mut sum = lock.read();
             condvar.wait_while(&mut sum, |sum| *sum < WORKERS * ROUNDS);
             assert_eq!(*sum, WORKERS * ROUNDS);
         });
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                for _ in 0..ROUNDS {
+                    *lock.write() += 1;
+                    assert!(*lock.read() > 0);
+                    condvar.notify_one();
+                    progress.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let progress = || progress.load(Ordering::Relaxed);
+        until_idle("the master sees what ten workers did", progress, || master.is_finished());
     });
 }
 

@@ -3,29 +3,37 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
-use std::thread;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
 
 use portunus::raw::{RawMutexAsync, RawRwLockAsync};
 
 use crate::executor::{Executor, Smol, TokioCurrent, TokioMulti};
 use crate::over::{Door, Over, SharedDoor, SharedOver};
-use crate::support::watch::patience;
-use crate::support::watched;
+use crate::support::until_idle;
 
 const WORKERS: u64 = 10;
 const ROUNDS: u64 = 1000;
 
-/// Runs the workers as threads.
+/// Runs the workers as threads, for as long as they get on.
 fn threads<T: Send + Sync + 'static>(shared: &Arc<T>, step: fn(&T)) {
-    let shared = Arc::clone(shared);
-    watched("ten threads, a thousand rounds each", move || {
-        thread::scope(|scope| {
-            for _ in 0..WORKERS {
-                scope.spawn(|| (0..ROUNDS).for_each(|_| step(&shared)));
-            }
-        });
+    let steps = Arc::new(AtomicUsize::new(0));
+    let workers: Vec<_> = (0..WORKERS)
+        .map(|_| {
+            let (shared, steps) = (Arc::clone(shared), Arc::clone(&steps));
+            thread::spawn(move || {
+                for _ in 0..ROUNDS {
+                    step(&shared);
+                    steps.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    let progress = || steps.load(Ordering::Relaxed);
+    until_idle("ten threads, a thousand rounds each", progress, || {
+        workers.iter().all(JoinHandle::is_finished)
     });
+    workers.into_iter().for_each(|worker| worker.join().expect("no panic"));
 }
 
 fn threads_lose_no_step<O: Over>() {
@@ -63,19 +71,21 @@ type Step = Pin<Box<dyn Future<Output = ()> + Send>>;
 fn tasks<E: Executor, T: Send + Sync + 'static>(shared: &Arc<T>, step: fn(Arc<T>) -> Step) {
     let executor = E::default();
     let spawn = executor.spawner();
-    let (finished, finish) = channel();
+    let (steps, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     for _ in 0..WORKERS {
-        let (shared, finished) = (Arc::clone(shared), finished.clone());
+        let (shared, steps, ended) = (Arc::clone(shared), Arc::clone(&steps), Arc::clone(&ended));
         spawn(Box::pin(async move {
             for _ in 0..ROUNDS {
                 step(Arc::clone(&shared)).await;
+                steps.fetch_add(1, Ordering::Relaxed);
             }
-            finished.send(()).expect("the test waits");
+            ended.fetch_add(1, Ordering::SeqCst);
         }));
     }
-    for _ in 0..WORKERS {
-        finish.recv_timeout(patience()).expect("ten tasks, a thousand rounds each");
-    }
+    let progress = || steps.load(Ordering::Relaxed);
+    until_idle("ten tasks, a thousand rounds each", progress, || {
+        ended.load(Ordering::SeqCst) == WORKERS as usize
+    });
 }
 
 /// Suspends the task while it is inside.
