@@ -53,7 +53,8 @@
 //! | `wait/node.rs`, `wait/line.rs`, `wait/queue.rs`, `wait/ask.rs` | nodes linked by pointers |
 //! | `shm/sys.rs` | calls of the system |
 //! | `shm/data.rs` | data that processes share |
-//! | `shm/mutex.rs`, `shm/rwlock.rs`, `shm/handle.rs` | access to it under a lock |
+//! | `shm/mutex.rs`, `shm/rwlock.rs`, `shm/handle.rs`, `shm/generations.rs` | access to it under a lock |
+//! | `shm/plain.rs` | other people's plain data |
 //! | `shm/map.rs` | memory that processes share |
 //! | `wait/inner.rs`, `wait/critical.rs`, `wait/alone.rs` | the inner lock's contract |
 //! | `wait/locked.rs` | data under an inner lock |

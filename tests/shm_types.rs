@@ -174,3 +174,58 @@ fn several_things_share_a_segment() {
     assert_eq!((*second.2[1].read().unwrap(), *last.read().unwrap()), (21, 30));
     drop(taken);
 }
+
+#[cfg(feature = "bytemuck")]
+mod plain {
+    use bytemuck::{Pod, Zeroable};
+    use portunus::shm::{Error, Handle, Mutex, Name, Options, Plain, Segment};
+
+    mod other {
+        #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+        #[repr(C)]
+        pub(super) struct Position {
+            pub(super) x: f32,
+            pub(super) y: f32,
+        }
+
+        #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+        #[repr(C)]
+        pub(super) struct Speed {
+            pub(super) x: f32,
+            pub(super) y: f32,
+        }
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+    #[repr(C)]
+    struct Position {
+        x: f32,
+        y: f32,
+    }
+
+    #[test]
+    fn other_peoples_plain_data_are_shared_by_their_name() {
+        let name = Name::random();
+        let here = Position { x: 1.0, y: 2.0 };
+        let ours = Handle::create(&name, &Options::new(), Plain(here)).unwrap();
+        // The same structure of another program.
+        let theirs: Handle<Plain<other::Position>> = Handle::open(&name).unwrap();
+        let there = other::Position { x: 5.0, y: 6.0 };
+        theirs.set(Plain(there)).unwrap();
+        assert_eq!(*ours.get().unwrap(), Position { x: 5.0, y: 6.0 });
+        let refused = Handle::<Plain<other::Speed>>::open(&name).err();
+        assert!(matches!(refused, Some(Error::Layout { .. })), "{refused:?}");
+        let refused = Handle::<Plain<[Position; 1]>>::open(&name).err();
+        assert!(matches!(refused, Some(Error::Layout { .. })), "{refused:?}");
+        ours.unlink().unwrap();
+    }
+
+    #[test]
+    fn it_lies_in_locks_as_all_plain_data_do() {
+        let (segment, _fd) =
+            Segment::<Mutex<Plain<Position>>>::memfd(&Options::new(), Plain(Zeroable::zeroed()))
+                .unwrap();
+        segment.lock().unwrap().x += 1.5;
+        assert_eq!(segment.lock().unwrap().0, Position { x: 1.5, y: 0.0 });
+    }
+}

@@ -204,6 +204,14 @@ impl Attachment {
         self.probe.metadata().is_ok_and(|data| data.nlink() == 0)
     }
 
+    /// The file's permissions, and the file, if it can still be reached.
+    #[allow(dead_code, reason = "of the feature `serde`")]
+    pub(super) fn file(&self) -> Option<(&File, u32)> {
+        let data = self.probe.metadata().ok()?;
+        // Someone may have closed our descriptor, see `is_alive`.
+        ((data.dev(), data.ino()) == self.source.identity).then(|| (&self.probe, data.mode()))
+    }
+
     /// Whether this process is the one that attached, and not its child.
     #[inline(always)]
     pub(super) fn is_ours(&self) -> bool {

@@ -22,6 +22,13 @@ pub trait Content: Sized {
     #[doc(hidden)]
     fn plan(plan: &mut Plan);
 
+    /// Says what this one needs: what all of the type do, and perhaps something
+    /// behind it.
+    #[doc(hidden)]
+    fn plan_for(_: &Self::Init, plan: &mut Plan) {
+        Self::plan(plan);
+    }
+
     /// Writes it into a segment that nobody else sees.
     #[doc(hidden)]
     fn create(site: &mut Site<'_>, init: &Self::Init) -> Result<(), Error>;
@@ -75,6 +82,14 @@ impl<'a> Site<'a> {
         }
         self.next += 1;
         Ok(object.at)
+    }
+
+    /// The place and the length of the next object, if it is such a one.
+    #[allow(dead_code, reason = "of the feature `serde`")]
+    pub(super) fn next_if(&mut self, kind: u32) -> Option<(u64, u64)> {
+        let object = self.attachment.objects().get(self.next).filter(|next| next.kind == kind)?;
+        self.next += 1;
+        Some((object.at, object.len))
     }
 }
 

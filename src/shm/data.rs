@@ -13,6 +13,7 @@
 #![allow(unsafe_code)]
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
 use core::ptr;
@@ -21,6 +22,7 @@ use super::attach::Attachment;
 use super::content::Site;
 use super::error::Error;
 use super::format::{Plan, kind};
+use super::map::Map;
 
 /// Plain data that may lie in memory which processes share.
 ///
@@ -161,6 +163,51 @@ impl<T: ShmType> Data<T> {
     pub(super) unsafe fn get_mut(&self) -> &mut T {
         // SAFETY: D1, D2, and by this function's contract.
         unsafe { &mut *self.place() }
+    }
+}
+
+/// A place for bytes in a segment.
+#[derive(Clone, Copy, Debug)]
+#[allow(dead_code, reason = "of the feature `serde`")]
+pub(super) struct Bytes {
+    pub(super) at: u64,
+    pub(super) len: u64,
+}
+
+#[allow(dead_code, reason = "of the feature `serde`")]
+impl Bytes {
+    /// Copies the first of them out.
+    ///
+    /// # Safety
+    ///
+    /// D3: meanwhile nobody changes them.
+    ///
+    /// # Panics
+    ///
+    /// If there are not so many.
+    pub(super) unsafe fn read(self, map: &Map, len: usize) -> Vec<u8> {
+        assert!(len as u64 <= self.len, "a place has fewer bytes");
+        let place: *const u8 = map.data(self.at, len as u64);
+        // SAFETY: inside of the map, bytes are values of their type (D2), and by
+        // this function's contract.
+        unsafe { core::slice::from_raw_parts(place, len) }.to_vec()
+    }
+
+    /// Writes bytes to the beginning.
+    ///
+    /// # Safety
+    ///
+    /// D3: meanwhile nobody else reads or changes them.
+    ///
+    /// # Panics
+    ///
+    /// If it has no room for so many.
+    pub(super) unsafe fn write(self, map: &Map, bytes: &[u8]) {
+        assert!(bytes.len() as u64 <= self.len, "a place has fewer bytes");
+        let place = map.data(self.at, bytes.len() as u64);
+        // SAFETY: inside of the map, where no private memory is, and by this
+        // function's contract.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), place, bytes.len()) };
     }
 }
 

@@ -1,5 +1,6 @@
 //! What can go wrong with a segment, and what an owner's death leaves.
 
+use alloc::string::String;
 use core::error::Error as StdError;
 use core::fmt;
 use std::io;
@@ -112,6 +113,26 @@ pub enum Error {
         /// What is missing.
         what: &'static str,
     },
+    /// A value that is to be shared can't be serialised.
+    Encode {
+        /// Why.
+        reason: String,
+    },
+    /// A shared value can't be read as the type that was asked for.
+    Decode {
+        /// How many bytes it has.
+        len: u64,
+        /// Why.
+        reason: String,
+    },
+    /// A value that is to be shared is longer than its creator foresaw: see
+    /// [`Options::value_limit`](super::Options::value_limit).
+    TooLong {
+        /// How many bytes it has at least, serialised.
+        found: u64,
+        /// How many it may have.
+        limit: u64,
+    },
     /// The system refused something else.
     System {
         /// What was tried.
@@ -184,6 +205,13 @@ impl fmt::Display for Error {
                 f.write_str("a segment without a name can't be opened where /proc is missing")
             }
             Self::Unsupported { what } => write!(f, "this system does not support {what}"),
+            Self::Encode { reason } => write!(f, "the value can't be serialised: {reason}"),
+            Self::Decode { len, reason } => {
+                write!(f, "the value's {len} bytes are none of this type: {reason}")
+            }
+            Self::TooLong { found, limit } => {
+                write!(f, "the value has {found} bytes or more, and {limit} at most")
+            }
             Self::System { doing, errno } => {
                 write!(f, "{doing}: {}", io::Error::from_raw_os_error(*errno))
             }

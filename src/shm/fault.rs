@@ -49,6 +49,11 @@ pub(super) enum Point {
     Copied,
     Published,
     Removed,
+    Removing,
+    Named,
+    Created,
+    Written,
+    Cleared,
 }
 
 /// Ways to get the recovery wrong, of which the tests must notice each.
@@ -83,7 +88,7 @@ pub(super) fn is_wrong(how: Wrong) -> bool {
 
 /// How many there are.
 #[cfg(test)]
-pub(super) const POINTS: u32 = Point::Removed as u32;
+pub(super) const POINTS: u32 = Point::Cleared as u32;
 
 #[cfg(not(test))]
 #[inline(always)]

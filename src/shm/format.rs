@@ -142,6 +142,9 @@ pub(super) mod kind {
     pub(in crate::shm) const DATA: u32 = 2;
     pub(in crate::shm) const COUNTER: u32 = 3;
     pub(in crate::shm) const FLAGS: u32 = 4;
+    /// As long as the creator wanted it.
+    #[allow(dead_code, reason = "of the feature `serde`")]
+    pub(in crate::shm) const TAIL: u32 = 5;
 }
 
 /// What a segment holds, as its type says.
@@ -163,6 +166,16 @@ impl Plan {
     pub(super) fn object(&mut self, kind: u32, len: u64) {
         self.fingerprint.number(kind.into());
         self.fingerprint.number(len);
+        self.push(kind, len);
+    }
+
+    /// One more object, of which nothing is known when the segment is opened.
+    #[allow(dead_code, reason = "of the feature `serde`")]
+    pub(super) fn tail(&mut self, len: u64) {
+        self.push(kind::TAIL, len);
+    }
+
+    fn push(&mut self, kind: u32, len: u64) {
         self.objects.push(Object { kind, at: self.end, len });
         self.end += len.next_multiple_of(64);
     }

@@ -5,18 +5,16 @@
 use alloc::sync::Arc;
 use core::fmt;
 
-use super::attach::Attachment;
 use super::content::{Content, Site};
 use super::data::{Data, ShmType};
 use super::error::Error;
 use super::fault::{Point, point};
-use super::fifo_lock::{FifoLock, Hold};
-use super::format::{Plan, kind};
+use super::format::Plan;
+use super::frame::{Frame, FrameHold};
 use super::name::Name;
 use super::options::Options;
 use super::segment::Segment;
-use crate::atomic::{AtomicU32, Ordering};
-use crate::rules::{Access, ReadWrite};
+use crate::rules::Access;
 
 /// A value that processes share by a name: read whole, replaced whole.
 ///
@@ -123,7 +121,7 @@ impl<T: ShmType> Handle<T> {
         let _hold = cell.enter(Access::Read)?;
         // SAFETY: D3: readers only, as long as the hold is there.
         let copies = unsafe { cell.copies.get() };
-        Ok(copies[cell.current()])
+        Ok(copies[cell.frame.current()])
     }
 
     /// Replaces the value.
@@ -149,7 +147,7 @@ impl<T: ShmType> Handle<T> {
         let cell = &**self.segment;
         let hold = cell.enter(Access::Write)?;
         // SAFETY: D3: an exclusive hold.
-        let mut value = unsafe { cell.copies.get() }[cell.current()];
+        let mut value = unsafe { cell.copies.get() }[cell.frame.current()];
         let result = f(&mut value);
         cell.publish(&hold, value);
         Ok(result)
@@ -167,12 +165,12 @@ impl<T: ShmType> Handle<T> {
         // The name may be another one's by now, if somebody has removed it by
         // other means.
         if self.segment.is_unlinked() {
-            cell.remove();
+            cell.frame.remove();
             return Err(Error::NotFound);
         }
         Segment::unlink(&self.name)?;
         point(Point::Removed);
-        cell.remove();
+        cell.frame.remove();
         Ok(())
     }
 }
@@ -194,88 +192,45 @@ impl<T: ShmType> fmt::Debug for Handle<T> {
 #[derive(Debug)]
 #[allow(unreachable_pub, reason = "it is the segment's type")]
 pub struct Cell<T> {
-    lock: FifoLock<ReadWrite>,
-    attachment: Arc<Attachment>,
-    flags_at: u64,
+    frame: Frame,
     copies: Data<[T; 2]>,
 }
-
-/// Where things are in its flags.
-const CURRENT: u64 = 0;
-const REMOVED: u64 = 4;
-const FLAGS: u64 = 64;
 
 impl<T: ShmType> Content for Cell<T> {
     type Init = T;
 
     fn plan(plan: &mut Plan) {
         plan.fingerprint.text("Handle");
-        FifoLock::<ReadWrite>::plan(plan);
-        plan.object(kind::FLAGS, FLAGS);
+        Frame::plan(plan);
         Data::<[T; 2]>::plan(plan);
     }
 
     fn create(site: &mut Site<'_>, init: &T) -> Result<(), Error> {
-        FifoLock::<ReadWrite>::create(site, &())?;
-        site.next(kind::FLAGS, FLAGS)?;
+        Frame::create(site, &())?;
         Data::create(site, [*init; 2])
     }
 
     fn open(site: &mut Site<'_>) -> Result<Self, Error> {
-        let lock = FifoLock::open(site)?;
-        let flags_at = site.next(kind::FLAGS, FLAGS)?;
-        let attachment = Arc::clone(site.attachment());
-        Ok(Self { lock, attachment, flags_at, copies: Data::open(site)? })
+        Ok(Self { frame: Frame::open(site)?, copies: Data::open(site)? })
     }
 }
 
 impl<T: ShmType> Cell<T> {
-    fn flag(&self, at: u64) -> &AtomicU32 {
-        self.attachment.map().u32(self.flags_at + at)
-    }
-
-    fn current(&self) -> usize {
-        // Ordering: Relaxed, the lock orders.
-        self.flag(CURRENT).load(Ordering::Relaxed) as usize & 1
-    }
-
-    fn enter(&self, mode: Access) -> Result<Hold<'_, ReadWrite>, Error> {
-        if !self.attachment.is_ours() {
-            return Err(Error::Forked);
-        }
-        let hold = self.lock.acquire(mode).unwrap_or_else(|died| {
-            // Its owner's value counts, or it does not: both are whole.
-            let mut hold = died.into_inner();
-            if mode == Access::Write {
-                hold.mark_consistent();
-                // It may have died between the two steps of removing.
-                if self.attachment.is_unlinked() {
-                    self.remove();
-                }
-            }
-            hold
-        });
-        // Ordering: Relaxed, the lock orders.
-        if self.flag(REMOVED).load(Ordering::Relaxed) != 0 {
+    fn enter(&self, mode: Access) -> Result<FrameHold<'_>, Error> {
+        let hold = self.frame.enter(mode)?;
+        if self.frame.is_removed() {
             return Err(Error::NotFound);
         }
         Ok(hold)
     }
 
-    fn publish(&self, _: &Hold<'_, ReadWrite>, value: T) {
-        let next = 1 - self.current();
+    fn publish(&self, hold: &FrameHold<'_>, value: T) {
+        let next = 1 - self.frame.current();
         // SAFETY: D3: an exclusive hold, which the caller shows.
         let copies = unsafe { self.copies.get_mut() };
         copies[next] = value;
         point(Point::Copied);
-        // Ordering: Release: should this process die now, whoever sees the
-        // number sees the copy.
-        self.flag(CURRENT).store(next as u32, Ordering::Release);
+        self.frame.publish(hold, next);
         point(Point::Published);
-    }
-
-    fn remove(&self) {
-        // Ordering: Relaxed, the lock orders.
-        self.flag(REMOVED).store(1, Ordering::Relaxed);
     }
 }

@@ -27,6 +27,8 @@
 
 mod attach;
 mod carried;
+#[cfg(feature = "serde")]
+mod codec;
 mod content;
 mod counter;
 mod data;
@@ -35,8 +37,11 @@ mod error;
 mod fault;
 mod fifo_lock;
 mod format;
+mod frame;
 #[cfg(feature = "async")]
 pub mod future;
+#[cfg(feature = "serde")]
+mod generations;
 mod guard;
 mod handle;
 mod inspect;
@@ -45,12 +50,16 @@ mod map;
 mod mutex;
 mod name;
 mod options;
+#[cfg(feature = "bytemuck")]
+mod plain;
 mod raw;
 mod record;
 mod repair;
 mod rwlock;
 mod segment;
 mod semaphore;
+#[cfg(feature = "serde")]
+mod serde_handle;
 mod sys;
 mod tasks;
 #[cfg(feature = "async")]
@@ -67,8 +76,12 @@ pub use inspect::{Claim, Inspection};
 pub use mutex::{Mutex, MutexGuard};
 pub use name::{Name, NameError};
 pub use options::{AfterReboot, Options};
+#[cfg(feature = "bytemuck")]
+pub use plain::Plain;
 pub use rwlock::{RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard};
 pub use segment::{Peer, Recovered, Segment};
 pub use semaphore::{Permit, Semaphore};
+#[cfg(feature = "serde")]
+pub use serde_handle::SerdeHandle;
 #[cfg(test)]
 mod tests;

@@ -57,6 +57,16 @@ impl Name {
     /// A name that nobody has used: 128 random bits behind `portunus-`.
     #[must_use]
     pub fn random() -> Self {
+        Self::numbered(Self::number())
+    }
+
+    /// The name with these random bits.
+    pub(super) fn numbered(number: u128) -> Self {
+        Self(std::format!("portunus-{number:032x}"))
+    }
+
+    /// 128 random bits.
+    pub(super) fn number() -> u128 {
         use core::hash::{BuildHasher, Hasher};
         use std::collections::hash_map::RandomState;
         // Each state has keys of its own; the first ones of a thread are the
@@ -75,7 +85,7 @@ impl Name {
             );
             hasher.finish()
         };
-        Self(std::format!("portunus-{:016x}{:016x}", half(), half()))
+        u128::from(half()) << 64 | u128::from(half())
     }
 
     /// The name.

@@ -41,13 +41,15 @@ pub struct Options {
     pub(super) poll: Duration,
     pub(super) trust_others: bool,
     pub(super) after_reboot: AfterReboot,
+    pub(super) value_limit: u64,
 }
 
 /// How many records a process claims at a time.
 pub(super) const CHUNK: u32 = 8;
 
 impl Options {
-    /// 64 processes, 1024 records, permissions `0o600`, a look every 20 ms.
+    /// 64 processes, 1024 records, permissions `0o600`, a look every 20 ms,
+    /// values of up to a gibibyte.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -57,6 +59,7 @@ impl Options {
             poll: Duration::from_millis(20),
             trust_others: false,
             after_reboot: AfterReboot::Refuse,
+            value_limit: 1 << 30,
         }
     }
 
@@ -108,6 +111,14 @@ impl Options {
         self
     }
 
+    /// How many bytes the value of a `SerdeHandle` may have, serialised: 1 to
+    /// 2^40. A longer one is [`Error::TooLong`].
+    #[must_use]
+    pub const fn value_limit(mut self, bytes: u64) -> Self {
+        self.value_limit = bytes;
+        self
+    }
+
     pub(super) fn check(&self) -> Result<(), Error> {
         let poll = u64::try_from(self.poll.as_millis()).unwrap_or(u64::MAX);
         for (name, found, least, most) in [
@@ -115,6 +126,7 @@ impl Options {
             ("records", self.records.into(), 8, 1 << 20),
             ("mode", self.mode.into(), 0o600, 0o777),
             ("poll (ms)", poll, 1, 10_000),
+            ("value_limit", self.value_limit, 1, 1 << 40),
         ] {
             if found < least || found > most {
                 return Err(Error::Option { name, found, least, most });

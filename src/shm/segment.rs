@@ -308,7 +308,8 @@ impl<C: Content> Segment<C> {
         publish: impl FnOnce(&File) -> Result<(), Error>,
     ) -> Result<Self, Error> {
         check_filesystem(&file)?;
-        let plan = Self::plan();
+        let mut plan = Plan::new();
+        C::plan_for(init, &mut plan);
         let head = Head::new(&plan, options, boot())?;
         let len = head.tables.len;
         let no_space = |error: std::io::Error| match error.kind() {

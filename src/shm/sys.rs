@@ -191,6 +191,19 @@ pub(super) fn allocate(file: &File, len: u64) -> io::Result<()> {
     }
 }
 
+/// Takes room of a file back: what was there reads as zero.
+#[allow(dead_code, reason = "of the feature `serde`")]
+pub(super) fn release(file: &File, at: u64, len: u64) -> io::Result<()> {
+    let end = |end: u64| {
+        libc::off_t::try_from(end).map_err(|_| io::Error::from_raw_os_error(libc::EFBIG))
+    };
+    let (at, len) = (end(at)?, end(len)?);
+    let how = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+    // SAFETY: S2.
+    retried(|| unsafe { libc::fallocate(file.as_raw_fd(), how, at, len) })?;
+    Ok(())
+}
+
 /// Gives a file without a name this one, which must be free.
 pub(super) fn link(file: &File, path: &CStr) -> io::Result<()> {
     let from = std::format!("/proc/self/fd/{}\0", file.as_raw_fd());

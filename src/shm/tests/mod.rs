@@ -5,6 +5,8 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(feature = "serde")]
+mod any_size;
 mod handles;
 mod kills;
 mod life;
@@ -55,6 +57,8 @@ fn child_with_a_role() {
         "actor" => stories::actor(),
         "lodger" => life::lodger(),
         "writer" => handles::writer(),
+        #[cfg(feature = "serde")]
+        "writer of any size" => any_size::writer(),
         other => panic!("no such role: {other}"),
     }
     // At once: a sanitizer that looks for leaks at the end stops its process to

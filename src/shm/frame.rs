@@ -1,0 +1,115 @@
+//! What the segments of all handles begin with.
+
+use alloc::sync::Arc;
+
+use super::attach::Attachment;
+use super::content::{Content, Site};
+use super::error::{Error, OwnerDied};
+use super::fifo_lock::{FifoLock, Hold};
+use super::format::{Plan, kind};
+use crate::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::rules::{Access, ReadWrite};
+
+/// Where things are in the flags.
+const LEN: u64 = 128;
+const CURRENT: u64 = 0;
+const REMOVED: u64 = 4;
+/// From here on, 64-bit words of the handle's own.
+const WORDS: u64 = 8;
+
+/// A lock, of which an operation is one hold; the number of the copy that
+/// counts; and whether it was removed.
+#[derive(Debug)]
+pub(super) struct Frame {
+    lock: FifoLock<ReadWrite>,
+    attachment: Arc<Attachment>,
+    flags_at: u64,
+}
+
+/// A hold on a [`Frame`].
+pub(super) type FrameHold<'a> = Hold<'a, ReadWrite>;
+
+impl Content for Frame {
+    type Init = ();
+
+    fn plan(plan: &mut Plan) {
+        FifoLock::<ReadWrite>::plan(plan);
+        plan.object(kind::FLAGS, LEN);
+    }
+
+    fn create(site: &mut Site<'_>, (): &()) -> Result<(), Error> {
+        FifoLock::<ReadWrite>::create(site, &())?;
+        site.next(kind::FLAGS, LEN).map(drop)
+    }
+
+    fn open(site: &mut Site<'_>) -> Result<Self, Error> {
+        let lock = FifoLock::open(site)?;
+        let flags_at = site.next(kind::FLAGS, LEN)?;
+        Ok(Self { lock, attachment: Arc::clone(site.attachment()), flags_at })
+    }
+}
+
+impl Frame {
+    pub(super) fn attachment(&self) -> &Attachment {
+        &self.attachment
+    }
+
+    fn flag(&self, at: u64) -> &AtomicU32 {
+        self.attachment.map().u32(self.flags_at + at)
+    }
+
+    /// A word of the handle's own.
+    #[allow(dead_code, reason = "of the feature `serde`")]
+    pub(super) fn word(&self, i: u64) -> &AtomicU64 {
+        assert!(WORDS + i * 8 < LEN, "a frame has fewer words");
+        self.attachment.map().u64(self.flags_at + WORDS + i * 8)
+    }
+
+    /// Which of the two copies counts.
+    pub(super) fn current(&self) -> usize {
+        // Ordering: Relaxed, the lock orders.
+        self.flag(CURRENT).load(Ordering::Relaxed) as usize & 1
+    }
+
+    /// The other one counts from now on.
+    pub(super) fn publish(&self, _: &FrameHold<'_>, next: usize) {
+        // Ordering: Release: should this process die now, whoever sees the
+        // number sees the copy.
+        self.flag(CURRENT).store(next as u32, Ordering::Release);
+    }
+
+    /// Enters for an operation, in which nobody who died before left anything
+    /// half done.
+    pub(super) fn enter(&self, mode: Access) -> Result<FrameHold<'_>, Error> {
+        if !self.attachment.is_ours() {
+            return Err(Error::Forked);
+        }
+        Ok(self.lock.acquire(mode).unwrap_or_else(|died| self.inherited(died, mode)))
+    }
+
+    /// A dead writer's value counts, or it does not: both are whole.
+    fn inherited<'a>(&self, died: OwnerDied<FrameHold<'a>>, mode: Access) -> FrameHold<'a> {
+        let mut hold = died.into_inner();
+        if mode == Access::Write {
+            hold.mark_consistent();
+            // It may have died after it removed the name, and before it said so.
+            if self.attachment.is_unlinked() {
+                self.remove();
+            }
+        }
+        hold
+    }
+
+    /// Whether it was removed.
+    pub(super) fn is_removed(&self) -> bool {
+        // Ordering: Relaxed, the lock orders.
+        self.flag(REMOVED).load(Ordering::Relaxed) != 0
+    }
+
+    /// It is removed.
+    pub(super) fn remove(&self) {
+        // Ordering: Release: should this process die now, whoever sees what it
+        // does afterwards sees this.
+        self.flag(REMOVED).store(1, Ordering::Release);
+    }
+}
