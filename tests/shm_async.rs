@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use portunus::ConvertError;
 use portunus::rules::{Access, ReadWrite};
 use portunus::shm::{
-    Content, FifoLock, Mutex, Options, RwLock, RwLockUpgradableReadGuard, Segment, Semaphore,
+    Content, Counter, FifoLock, Mutex, Options, RwLock, RwLockUpgradableReadGuard, Segment,
+    Semaphore,
 };
 
 /// A segment without a name; the first who waits looks after the dead seldom,
@@ -202,4 +203,43 @@ fn readers_permits_and_upgrades_are_awaited() {
         assert_eq!(permits.acquire_async().await.unwrap().count(), 1);
     });
     assert!(!lock.is_locked());
+}
+
+#[test]
+fn a_number_is_awaited_by_tasks_of_several_attachments() {
+    let options = Options::new().records(64).poll(Duration::from_secs(10));
+    let (ours, fd) = Segment::<Counter>::memfd(&options, 0).unwrap();
+    let theirs = Segment::<Counter>::from_fd(std::os::fd::AsFd::as_fd(&fd)).unwrap();
+    let (rung, waker) = Count::new();
+    let asked = AtomicUsize::new(0);
+    let mut future = Box::pin(ours.wait_until_async(|n| {
+        asked.fetch_add(1, Ordering::SeqCst);
+        n >= 3
+    }));
+    assert!(poll(future.as_mut(), &waker).is_none());
+    for n in 1..=3 {
+        let before = rung.0.load(Ordering::SeqCst);
+        assert_eq!(theirs.add(1), Ok(n));
+        let start = Instant::now();
+        while rung.0.load(Ordering::SeqCst) == before {
+            assert!(start.elapsed() < Duration::from_secs(60), "nobody called the waker");
+            thread::yield_now();
+        }
+        assert_eq!(poll(future.as_mut(), &waker), (n == 3).then_some(3));
+    }
+    drop(future);
+    assert!(asked.load(Ordering::SeqCst) >= 4);
+    // Many on an executor, and one who gives up.
+    let given_up = ours.wait_until_async(|n| n == 100);
+    drop(given_up);
+    thread::scope(|scope| {
+        for i in 4..8 {
+            let counter = if i % 2 == 0 { &ours } else { &theirs };
+            scope.spawn(move || {
+                assert_eq!(smol::block_on(counter.wait_until_async(|n| n == i)), i);
+                counter.add(1).unwrap();
+            });
+        }
+        ours.add(1).unwrap();
+    });
 }

@@ -199,6 +199,12 @@ impl Attachment {
         self.who
     }
 
+    /// Which of the segment's slots this process has.
+    #[allow(dead_code, reason = "of the feature `async`")]
+    pub(super) fn slot(&self) -> u32 {
+        self.who & SLOT
+    }
+
     /// Whether nothing names the file any more.
     pub(super) fn is_unlinked(&self) -> bool {
         self.probe.metadata().is_ok_and(|data| data.nlink() == 0)

@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::attach::Attachment;
 use super::content::{Content, Site};
 use super::error::Error;
+use super::fault::{Point, point};
 use super::format::{Plan, counter, kind};
 use super::sys;
 use crate::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -82,7 +83,7 @@ impl Counter {
         self.attachment.map().u64(self.at + counter::VALUE)
     }
 
-    fn changes(&self) -> &AtomicU32 {
+    pub(super) fn changes(&self) -> &AtomicU32 {
         self.attachment.map().u32(self.at + counter::CHANGES)
     }
 
@@ -122,13 +123,66 @@ impl Counter {
                 Err(other) => now = other,
             }
         };
+        point(Point::Changed);
         // Ordering: SeqCst, with the one who goes to sleep: it has told so
         // before its last look at the changes, or sees this one.
         self.changes().fetch_add(1, Ordering::SeqCst);
         if self.sleepers().load(Ordering::SeqCst) != 0 {
             sys::futex_wake(self.changes(), i32::MAX);
         }
+        self.ring();
         Ok(new)
+    }
+
+    /// The processes whose doorbells are to be rung, 64 in each word.
+    fn asking(&self) -> impl Iterator<Item = &AtomicU64> {
+        let words = self.attachment.tables().processes.div_ceil(64).min(16);
+        (0..u64::from(words))
+            .map(|word| self.attachment.map().u64(self.at + counter::TASKS + word * 8))
+    }
+
+    /// Wakes the tasks that wait, once: who goes on waiting asks again, so
+    /// what a dead one asked for is done once.
+    fn ring(&self) {
+        for (word, asking) in self.asking().enumerate() {
+            // Ordering: SeqCst, with a task that asks: it has done so before
+            // its last look, or sees this change.
+            if asking.load(Ordering::SeqCst) == 0 {
+                continue;
+            }
+            let mut slots = asking.swap(0, Ordering::SeqCst);
+            point(Point::Ringing);
+            while slots != 0 {
+                let slot = word as u32 * 64 + slots.trailing_zeros();
+                slots &= slots - 1;
+                if let Some(doorbell) = self.attachment.doorbell(slot) {
+                    // Ordering: Release, pairs with the Acquire load before
+                    // the sleep.
+                    doorbell.fetch_add(1, Ordering::Release);
+                    sys::futex_wake(doorbell, i32::MAX);
+                }
+            }
+        }
+    }
+
+    /// The next change rings this process's doorbell.
+    #[allow(dead_code, reason = "of the feature `async`")]
+    pub(super) fn ask_to_be_rung(&self) {
+        let slot = self.attachment.slot();
+        if let Some(asking) = self.asking().nth(slot as usize / 64) {
+            // Ordering: SeqCst, see `ring`.
+            asking.fetch_or(1 << (slot % 64), Ordering::SeqCst);
+        }
+    }
+
+    #[allow(dead_code, reason = "of the feature `async`")]
+    pub(super) fn attachment(&self) -> &Arc<Attachment> {
+        &self.attachment
+    }
+
+    #[allow(dead_code, reason = "of the feature `async`")]
+    pub(super) fn at(&self) -> u64 {
+        self.at
     }
 
     /// Blocks until `done` says that the number is right, and says what it is.

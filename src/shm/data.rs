@@ -112,7 +112,8 @@ macro_rules! shm_type {
 }
 
 /// A place for a `T` in a segment.
-pub(super) struct Data<T> {
+#[doc(hidden)]
+pub struct Data<T> {
     attachment: Arc<Attachment>,
     at: u64,
     of: PhantomData<fn() -> T>,

@@ -64,7 +64,7 @@ impl<'a, R: Rules> Section<'a, R> {
     }
 
     pub(super) fn line(&self) -> Line<'a> {
-        Line { attachment: self.attachment, at: self.at }
+        Line::of_lock(self.attachment, self.at)
     }
 
     fn object(&self) -> u32 {
@@ -81,6 +81,8 @@ impl<'a, R: Rules> Section<'a, R> {
         self.attachment.record_u64(id, record::TICKET).store(ticket, Ordering::Relaxed);
         let since = self.attachment.record_u64(id, record::SINCE);
         since.store(sys::milliseconds(), Ordering::Relaxed);
+        // Whoever stands in line by itself has no notification to pass on.
+        self.attachment.record_u32(id, record::CONDVAR).store(0, Ordering::Relaxed);
         point(Point::Ticket);
         // Ordering: Release, as every note.
         self.attachment

@@ -44,8 +44,17 @@ pub(super) enum Point {
     Forgetting,
     Resumed,
     Looked,
-    Notified,
+    Parting,
+    Turn,
+    Waiting,
+    Due,
     Moving,
+    Notified,
+    Moved,
+    PassedOn,
+    GaveUp,
+    Changed,
+    Ringing,
     Copied,
     Published,
     Removed,
@@ -70,6 +79,8 @@ pub(super) enum Wrong {
     NothingRepaired,
     /// A look at the dead lets nobody in.
     NobodyGranted,
+    /// Who dies with a notification does not pass it on.
+    NotificationLost,
 }
 
 #[cfg(not(test))]

@@ -439,6 +439,13 @@ impl<'a, R: Rules> Hold<'a, R> {
         self.mode = mode;
     }
 
+    /// The hold without its owner: nobody gives it back.
+    pub(super) fn into_raw(self) -> (&'a FifoLock<R>, R::Mode, u32, u32) {
+        let parts = (self.lock, self.mode, self.weight, self.record);
+        mem::forget(self);
+        parts
+    }
+
     /// Notes the mode that its record says it has.
     pub(super) fn note_mode(&mut self) {
         if self.weight != 0

@@ -59,6 +59,11 @@ pub(super) mod record {
     pub(in crate::shm) const MARK: u64 = 36;
     /// Since when it waits, in milliseconds.
     pub(in crate::shm) const SINCE: u64 = 40;
+    /// When it stood in a condition's line.
+    pub(in crate::shm) const TURN: u64 = 48;
+    /// The condition through which it waits, its offset divided by 64; 0: it
+    /// came by itself.
+    pub(in crate::shm) const CONDVAR: u64 = 56;
 }
 
 /// Where things are in a lock.
@@ -90,12 +95,26 @@ pub(super) mod lock {
 
 /// Where things are in a counter.
 pub(super) mod counter {
-    pub(in crate::shm) const LEN: u64 = 64;
+    /// With a bit for each slot of the longest table.
+    pub(in crate::shm) const LEN: u64 = TASKS + 128;
     pub(in crate::shm) const VALUE: u64 = 0;
     /// How often it changed: waiters sleep here.
     pub(in crate::shm) const CHANGES: u64 = 8;
     /// How many sleep; the dead among them stay counted.
     pub(in crate::shm) const SLEEPERS: u64 = 12;
+    /// A bit for each process whose doorbell the next change rings.
+    pub(in crate::shm) const TASKS: u64 = 64;
+}
+
+/// Where things are in a condition variable.
+pub(super) mod condvar {
+    pub(in crate::shm) const LEN: u64 = 64;
+    /// The lock that it is used with, its offset divided by 64; 0: none so far.
+    pub(in crate::shm) const LOCK: u64 = 0;
+    /// First and last of the line, as in a lock.
+    pub(in crate::shm) const ENDS: u64 = 8;
+    /// Who drew a turn up to this has been notified.
+    pub(in crate::shm) const DUE: u64 = 16;
 }
 
 /// The fingerprint of a layout: FNV-1a.
@@ -145,6 +164,7 @@ pub(super) mod kind {
     /// As long as the creator wanted it.
     #[allow(dead_code, reason = "of the feature `serde`")]
     pub(in crate::shm) const TAIL: u32 = 5;
+    pub(in crate::shm) const CONDVAR: u32 = 6;
 }
 
 /// What a segment holds, as its type says.

@@ -10,6 +10,9 @@
 //! A grant stays with its future until that is polled or dropped: a task that
 //! awaits two holds of one lock must poll both.
 
+mod condvar;
+mod counter;
+
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -25,6 +28,8 @@ use super::wait_task::{Converted, Seat};
 use crate::error::{ConvertError, TooMany};
 use crate::raw::mode::Rules;
 use crate::rules::{Permit as Unit, Preference, SharedMode, Sole};
+
+pub use condvar::WaitAsync;
 
 /// Awaits a hold; made by [`FifoLock::acquire_async`].
 #[must_use = "a future does nothing unless it is polled"]

@@ -185,7 +185,7 @@ impl Inspection {
             let Some(lock) = locks.iter().position(|&lock| lock == object) else { continue };
             let waits = match State::of(word) {
                 State::Idle => continue,
-                State::Queued | State::Granting => {
+                State::Queued | State::Granting | State::Waiting => {
                     // Ordering: Relaxed, a snapshot.
                     let since = self.attachment.record_u64(index, record::SINCE);
                     let since = since.load(Ordering::Relaxed);

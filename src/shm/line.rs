@@ -1,4 +1,5 @@
-//! Where waiters stand: a list for each lane, of records by their index.
+//! Where waiters stand: a list for each lane, and for each condition, of
+//! records by their index.
 //!
 //! The links are a convenience. The truth is the state and the ticket in each
 //! record: a repair sorts by them and links anew. Everything here runs under
@@ -6,19 +7,19 @@
 
 use super::attach::Attachment;
 use super::fault::{Point, point};
-use super::format::{lock, record};
+use super::format::{condvar, lock, record};
 use super::sys;
 use crate::atomic::{AtomicU32, Ordering};
 
 /// The order of all loads and stores of links: the guard orders them.
 const UNDER_GUARD: Ordering = Ordering::Relaxed;
 
-/// The lanes of a lock.
+/// The lanes of a lock, or a condition's one.
 #[derive(Clone, Copy)]
 pub(super) struct Line<'a> {
-    pub(super) attachment: &'a Attachment,
-    /// The lock's place.
-    pub(super) at: u64,
+    attachment: &'a Attachment,
+    /// Where the first lane's ends are.
+    ends: u64,
 }
 
 /// What [`record::FRONT`] says of the first of a lane.
@@ -35,12 +36,22 @@ fn set(link: &AtomicU32, index: Option<u32>) {
 }
 
 impl<'a> Line<'a> {
+    /// The lanes of the lock at `at`.
+    pub(super) fn of_lock(attachment: &'a Attachment, at: u64) -> Self {
+        Self { attachment, ends: at + lock::ENDS }
+    }
+
+    /// The line of the condition at `at`, as lane 0.
+    pub(super) fn of_condvar(attachment: &'a Attachment, at: u64) -> Self {
+        Self { attachment, ends: at + condvar::ENDS }
+    }
+
     fn first(self, lane: u32) -> &'a AtomicU32 {
-        self.attachment.map().u32(self.at + lock::ENDS + u64::from(lane) * 8)
+        self.attachment.map().u32(self.ends + u64::from(lane) * 8)
     }
 
     fn last(self, lane: u32) -> &'a AtomicU32 {
-        self.attachment.map().u32(self.at + lock::ENDS + u64::from(lane) * 8 + 4)
+        self.attachment.map().u32(self.ends + u64::from(lane) * 8 + 4)
     }
 
     fn next_of(self, index: u32) -> &'a AtomicU32 {

@@ -29,6 +29,7 @@ mod attach;
 mod carried;
 #[cfg(feature = "serde")]
 mod codec;
+mod condvar;
 mod content;
 mod counter;
 mod data;
@@ -53,6 +54,7 @@ mod options;
 #[cfg(feature = "bytemuck")]
 mod plain;
 mod raw;
+mod raw_condvar;
 mod record;
 mod repair;
 mod rwlock;
@@ -66,6 +68,7 @@ mod tasks;
 mod wait_task;
 
 pub use carried::{Carried, Configured};
+pub use condvar::{Condvar, CondvarGuard, SharedCondvar, SharedCondvarGuard};
 pub use content::Content;
 pub use counter::Counter;
 pub use data::ShmType;

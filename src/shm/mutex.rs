@@ -177,6 +177,16 @@ pub struct MutexGuard<'a, T> {
     data: &'a Data<T>,
 }
 
+impl<'a, T> MutexGuard<'a, T> {
+    pub(super) fn into_parts(self) -> (Hold<'a, Exclusive>, &'a Data<T>) {
+        (self.hold, self.data)
+    }
+
+    pub(super) fn from_parts(hold: Hold<'a, Exclusive>, data: &'a Data<T>) -> Self {
+        Self { hold, data }
+    }
+}
+
 impl<T> MutexGuard<'_, T> {
     /// Says that the data are whole: the death that this guard was told of is
     /// not told any more.

@@ -25,9 +25,9 @@ use crate::wait::{Left, Limit};
 /// How often one who is first in line looks before it sleeps.
 const LOOKS_FIRST: u32 = 2000;
 /// How often the others do.
-const LOOKS_BEHIND: u32 = 50;
+pub(super) const LOOKS_BEHIND: u32 = 50;
 /// How many times less often those who are not first look after the dead.
-const PATIENCE: u32 = 5;
+pub(super) const PATIENCE: u32 = 5;
 
 /// A first come, first served lock in a segment: no data, no guard.
 pub(super) struct RawShmLock<R> {
@@ -187,6 +187,11 @@ impl<R: Rules> RawShmLock<R> {
         Ok(Self { attachment: Arc::clone(site.attachment()), at, rules })
     }
 
+    /// Where it is in the segment.
+    pub(super) fn at(&self) -> u64 {
+        self.at
+    }
+
     pub(super) fn attachment(&self) -> &Arc<Attachment> {
         &self.attachment
     }
@@ -196,7 +201,7 @@ impl<R: Rules> RawShmLock<R> {
     }
 
     #[inline(always)]
-    fn word(&self) -> &AtomicU64 {
+    pub(super) fn word(&self) -> &AtomicU64 {
         self.attachment.map().u64(self.at + lock::WORD)
     }
 
@@ -206,7 +211,7 @@ impl<R: Rules> RawShmLock<R> {
     }
 
     #[inline(always)]
-    fn notes(&self, index: u32) -> Notes<'_> {
+    pub(super) fn notes(&self, index: u32) -> Notes<'_> {
         Notes { state: self.attachment.state_of(index), object: self.object() }
     }
 
@@ -315,7 +320,7 @@ impl<R: Rules> RawShmLock<R> {
         self.attachment.give_record(other);
     }
 
-    fn note(&self, index: u32, state: State, request: Request) {
+    pub(super) fn note(&self, index: u32, state: State, request: Request) {
         let word = note::encode(state, request, self.object());
         // Ordering: Release, as every note.
         self.attachment.state_of(index).store(word, Ordering::Release);
@@ -328,14 +333,17 @@ impl<R: Rules> RawShmLock<R> {
     }
 
     /// Runs `f` under the guard, with what the dead left under it taken back.
-    fn section<T>(&self, f: impl FnOnce(&mut Section<'_, R>) -> T) -> T {
+    pub(super) fn section<T>(&self, f: impl FnOnce(&mut Section<'_, R>) -> T) -> T {
         self.attachment.check();
         f(&mut Section::enter(&self.attachment, self.at, &self.rules))
     }
 
     /// Runs a part of the engine that may let waiters in, and wakes them after
     /// the guard; again until nobody more fits.
-    fn settle<'a>(&'a self, f: impl FnOnce(&mut Section<'a, R>, &mut Batch<Bell<'a>>) -> bool) {
+    pub(super) fn settle<'a>(
+        &'a self,
+        f: impl FnOnce(&mut Section<'a, R>, &mut Batch<Bell<'a>>) -> bool,
+    ) {
         self.attachment.check();
         let mut batch = Batch::new();
         let mut section = Section::enter(&self.attachment, self.at, &self.rules);
@@ -478,7 +486,7 @@ impl<R: Rules> RawShmLock<R> {
     }
 
     /// Blocks until a record that is in line is out of it.
-    fn wait_in_line(&self, index: u32, request: Request, limit: &impl Limit) -> Waited {
+    pub(super) fn wait_in_line(&self, index: u32, request: Request, limit: &impl Limit) -> Waited {
         /// Leaves the line should the rule panic in one of its own looks.
         struct Leave<'a, R: Rules>(&'a RawShmLock<R>, u32, Request);
         impl<R: Rules> Drop for Leave<'_, R> {

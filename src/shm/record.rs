@@ -15,12 +15,14 @@
 //!
 //! Held ──► Converting ──CAS ok──► Held in the new mode; refused: Held as before
 //! Held ──► Queued, Granting, Granted with a mode to give up ──► Held
+//!
+//! Held ──► Parting ──► Leaving ──► Waiting ──► Queued: see `raw_condvar`
 //! ```
 //!
 //! | state | units in the word |
 //! |---|---|
-//! | `Idle` | none |
-//! | `Held`, `Granted` | of its mode |
+//! | `Idle`, `Waiting` | none |
+//! | `Held`, `Granted`, `Parting` | of its mode |
 //! | `Queued`, `Evicted` | none; of a conversion those of the mode that it gives up |
 //! | `Acquiring`, `Leaving`, `Granting` | **ambiguous**: none, or those of its mode |
 //! | `Converting`, `Granting` of a conversion | **ambiguous**: those of the one mode, or of the other |
@@ -46,6 +48,8 @@ pub(super) enum State {
     Granted,
     Evicted,
     Converting,
+    Parting,
+    Waiting,
 }
 
 impl State {
@@ -61,6 +65,8 @@ impl State {
             6 => Self::Granted,
             7 => Self::Evicted,
             8 => Self::Converting,
+            9 => Self::Parting,
+            10 => Self::Waiting,
             _ => Self::Idle,
         }
     }
@@ -125,7 +131,7 @@ pub(super) fn converted(request: Request) -> Request {
 pub(super) fn units(word: u64) -> Option<(u8, u32)> {
     let asked = request(word);
     match State::of(word) {
-        State::Held | State::Granted => Some((asked.mode, asked.weight)),
+        State::Held | State::Granted | State::Parting => Some((asked.mode, asked.weight)),
         State::Queued | State::Evicted if asked.is_conversion() => Some((asked.from, asked.weight)),
         _ => None,
     }

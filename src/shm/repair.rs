@@ -38,7 +38,7 @@ use super::fault::{Point, Wrong, is_wrong, point};
 use super::format::{kind, lock};
 use super::line::Line;
 use super::record::{self, State, with_state};
-use super::{guard, sys};
+use super::{guard, raw_condvar, sys};
 use crate::atomic::{AtomicU64, Ordering};
 use crate::wait::node::Request;
 
@@ -56,9 +56,9 @@ pub(super) struct Found {
 const PATIENCE: Duration = Duration::from_micros(500);
 
 /// A lock whose guard is held, without its type.
-struct Patient<'a> {
-    attachment: &'a Attachment,
-    at: u64,
+pub(super) struct Patient<'a> {
+    pub(super) attachment: &'a Attachment,
+    pub(super) at: u64,
     word: &'a AtomicU64,
     lanes: u32,
     /// Who was asked for, and whether it lives.
@@ -66,15 +66,15 @@ struct Patient<'a> {
 }
 
 impl<'a> Patient<'a> {
-    fn new(attachment: &'a Attachment, at: u64) -> Self {
+    pub(super) fn new(attachment: &'a Attachment, at: u64) -> Self {
         let map = attachment.map();
         // Ordering: Relaxed, it never changes.
         let lanes = map.u32(at + lock::LANES).load(Ordering::Relaxed).clamp(1, 32);
         Self { attachment, at, word: map.u64(at + lock::WORD), lanes, known: Vec::new() }
     }
 
-    fn line(&self) -> Line<'a> {
-        Line { attachment: self.attachment, at: self.at }
+    pub(super) fn line(&self) -> Line<'a> {
+        Line::of_lock(self.attachment, self.at)
     }
 
     fn stop(&self) -> u64 {
@@ -93,7 +93,7 @@ impl<'a> Patient<'a> {
         u64::from(weight) << (self.byte(lock::SHIFTS, mode) & 63)
     }
 
-    fn lane_of(&self, mode: u8) -> u32 {
+    pub(super) fn lane_of(&self, mode: u8) -> u32 {
         self.byte(lock::LANE_OF, mode).min(self.lanes - 1)
     }
 
@@ -101,6 +101,34 @@ impl<'a> Patient<'a> {
         // Ordering: Relaxed, it never changes.
         let mask = self.attachment.map().u32(self.at + lock::CHANGES).load(Ordering::Relaxed);
         mask >> (mode & 15) & 1 != 0
+    }
+
+    /// Whether somebody is inside who changes what is protected: the locks
+    /// that conditions know admit nobody beside such a one.
+    fn is_excluded(&self, word: u64) -> bool {
+        // Ordering: Relaxed, it never changes.
+        let modes = self.attachment.map().u32(self.at + lock::MODES).load(Ordering::Relaxed);
+        let shifts = || (0..modes.min(16) as u8).map(|mode| self.byte(lock::SHIFTS, mode) & 63);
+        (0..modes.min(16) as u8).filter(|&mode| self.changes(mode)).any(|mode| {
+            let shift = self.byte(lock::SHIFTS, mode) & 63;
+            let next = shifts().filter(|&other| other > shift).min().unwrap_or(64);
+            word >> shift & (u64::MAX >> (64 - (next - shift))) != 0
+        })
+    }
+
+    /// Stands somebody in a lane, behind all others. Whether it must be told to
+    /// look whether it may enter: otherwise whoever is inside, or ahead, lets
+    /// it in; `anyway`: unless that one may be dead.
+    ///
+    /// Its record says `Queued` already.
+    pub(super) fn append(&self, lane: u32, index: u32, anyway: bool) -> bool {
+        self.line().append(lane, index);
+        point(Point::Moved);
+        // W3: who leaves after this sees the bit; who left before is not in
+        // the old value.
+        // Ordering: Relaxed, a lane's bit carries no data.
+        let old = self.word.fetch_or(1 << lane, Ordering::Relaxed);
+        old >> lane & 1 == 0 && (anyway || !self.is_excluded(old))
     }
 
     fn is_alive(&mut self, who: u32) -> bool {
@@ -176,8 +204,20 @@ impl<'a> Patient<'a> {
         {
             return None;
         }
+        // First those who wait for a notification, so that none goes to them.
+        for &(index, word, _) in &dead {
+            if State::of(word) == State::Waiting {
+                raw_condvar::withdraw(self, index);
+                point(Point::DirectUnlinked);
+                self.set(index, with_state(word, State::Idle));
+            }
+        }
         for &(index, word, _) in &dead {
             let asked = record::request(word);
+            if State::of(word) == State::Waiting {
+                continue;
+            }
+            raw_condvar::pass_on(self, index, word);
             if State::of(word) == State::Queued {
                 let lane = self.lane_of(asked.mode);
                 if self.line().unlink(lane, index) {
@@ -216,7 +256,8 @@ impl<'a> Patient<'a> {
         point(Point::Stopped);
 
         let mut waiting = Vec::new();
-        for (index, word, alive) in self.records() {
+        let records = self.records();
+        for &(index, word, alive) in &records {
             if !alive {
                 continue;
             }
@@ -232,14 +273,13 @@ impl<'a> Patient<'a> {
             waiting.push((self.lane_of(asked.mode), !asked.is_conversion(), ticket, index));
         }
         waiting.sort_unstable();
-        let mut lanes = 0;
         for lane in 0..self.lanes {
             let here = waiting.iter().filter(|&&(this, ..)| this == lane);
-            self.line().relink(lane, here.clone().map(|&(.., index)| index));
-            if here.count() != 0 {
-                lanes |= 1 << lane;
-            }
+            self.line().relink(lane, here.map(|&(.., index)| index));
         }
+        raw_condvar::anew(self, &records);
+        let occupied = (0..self.lanes).filter(|&lane| self.line().ends(lane).is_some());
+        let lanes = occupied.fold(0, |lanes, lane| lanes | 1 << lane);
         point(Point::Relinked);
 
         let base = self.attachment.map().u64(self.at + lock::BASE).load(Ordering::Relaxed);

@@ -203,7 +203,6 @@ macro_rules! guard {
             data: &'a Data<T>,
         }
 
-        #[allow(dead_code, reason = "of the feature `async`")]
         impl<'a, T, P: Preference> $guard<'a, T, P> {
             pub(super) fn into_parts(self) -> (Hold<'a, Shared<P>>, &'a Data<T>) {
                 (self.hold, self.data)

@@ -12,7 +12,7 @@ use core::task::Waker;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::attach::Attachment;
-use super::format::record;
+use super::format::{counter, record};
 use super::line::LOOK;
 use super::record::State;
 use super::sys;
@@ -26,8 +26,31 @@ pub(super) struct Tasks(Mutex<Waiting>);
 struct Waiting {
     /// Records, with whom to wake.
     wakers: Vec<(u32, Waker)>,
+    /// Who watches which number.
+    watchers: Vec<(u64, Seen, Waker)>,
     /// Whether there is a thread that does.
     served: bool,
+}
+
+/// A counter's number, as somebody saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// The counter's place.
+    pub(super) at: u64,
+    pub(super) value: u64,
+    /// How often it had changed.
+    pub(super) changes: u32,
+}
+
+impl Seen {
+    /// Whether it has changed since; who was killed after a change may not
+    /// have counted it.
+    fn is_past(&self, attachment: &Attachment) -> bool {
+        let map = attachment.map();
+        // Ordering: Acquire, pairs with the exchange that changed it.
+        map.u32(self.at + counter::CHANGES).load(Ordering::Acquire) != self.changes
+            || map.u64(self.at + counter::VALUE).load(Ordering::Acquire) != self.value
+    }
 }
 
 impl Tasks {
@@ -47,10 +70,40 @@ impl Tasks {
             Some((_, kept)) => old = clone.take().map(|new| core::mem::replace(kept, new)),
             None => waiting.wakers.extend(clone.take().map(|new| (index, new))),
         }
-        let serve = !waiting.served;
-        waiting.served = true;
+        let serve = !core::mem::replace(&mut waiting.served, true);
         drop(waiting);
         drop((old, clone));
+        Self::serve(attachment, serve, waker);
+    }
+
+    /// `waker` is called when the number is not what was seen any more.
+    pub(super) fn watch(attachment: &Arc<Attachment>, id: u64, seen: Seen, waker: &Waker) {
+        let new = (id, seen, waker.clone());
+        let mut waiting = attachment.tasks().lock();
+        let old = match waiting.watchers.iter_mut().find(|(other, ..)| *other == id) {
+            Some(place) => Some(core::mem::replace(place, new)),
+            None => {
+                waiting.watchers.push(new);
+                None
+            }
+        };
+        let serve = !core::mem::replace(&mut waiting.served, true);
+        drop(waiting);
+        drop(old);
+        Self::serve(attachment, serve, waker);
+    }
+
+    /// This one does not watch any more.
+    pub(super) fn unwatch(&self, id: u64) {
+        let mut waiting = self.lock();
+        let at = waiting.watchers.iter().position(|(other, ..)| *other == id);
+        let old = at.map(|at| waiting.watchers.swap_remove(at));
+        drop(waiting);
+        drop(old);
+    }
+
+    /// Starts the thread, if there is none.
+    fn serve(attachment: &Arc<Attachment>, serve: bool, waker: &Waker) {
         if serve {
             let theirs = Arc::clone(attachment);
             let thread = std::thread::Builder::new().name("portunus-shm".into());
@@ -85,7 +138,7 @@ fn serve_tasks(attachment: &Arc<Attachment>) {
         let number = doorbell.load(Ordering::Acquire);
         let mut due = Vec::new();
         let mut waiting = attachment.tasks().lock();
-        if waiting.wakers.is_empty() {
+        if waiting.wakers.is_empty() && waiting.watchers.is_empty() {
             waiting.served = false;
             return;
         }
@@ -95,13 +148,15 @@ fn serve_tasks(attachment: &Arc<Attachment>) {
             let front = attachment.record_u32(*index, record::FRONT);
             // Ordering: Relaxed, a hint.
             let first = front.load(Ordering::Relaxed);
-            if state != State::Queued {
+            if !matches!(state, State::Queued | State::Waiting) {
                 due.push(waker.clone());
             } else if first == LOOK || look && (first != 0 || rounds.is_multiple_of(PATIENCE)) {
                 front.store(LOOK, Ordering::Relaxed);
                 due.push(waker.clone());
             }
         }
+        let past = waiting.watchers.iter().filter(|(_, seen, _)| seen.is_past(attachment));
+        due.extend(past.map(|(.., waker)| waker.clone()));
         drop(waiting);
         for waker in due {
             // A waker that panics is the executor's concern; the others' tasks

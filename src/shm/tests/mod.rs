@@ -7,6 +7,8 @@
 
 #[cfg(feature = "serde")]
 mod any_size;
+#[cfg(feature = "async")]
+mod counts;
 mod handles;
 mod kills;
 mod life;
@@ -14,6 +16,7 @@ mod scratch;
 #[cfg(target_arch = "x86_64")]
 mod steps;
 mod stories;
+mod waits;
 
 use alloc::string::String;
 use std::process::{Child, Command, Stdio};
@@ -56,6 +59,7 @@ fn child_with_a_role() {
         "worker" => kills::worker(),
         "actor" => stories::actor(),
         "lodger" => life::lodger(),
+        "waits" => waits::actor(),
         "writer" => handles::writer(),
         #[cfg(feature = "serde")]
         "writer of any size" => any_size::writer(),

@@ -5,6 +5,7 @@
 
 use alloc::string::ToString;
 use core::time::Duration;
+use std::process::Child;
 
 use super::child;
 use super::scratch::{Scratch, Tree};
@@ -37,6 +38,33 @@ fn wait(thread: i32) -> i32 {
     status
 }
 
+/// Lets an actor take `count` instructions, and kills it. How many it took.
+pub(super) fn trace(actor: &mut Child, scratch: &Scratch, count: u64) -> u64 {
+    let pid = actor.id() as i32;
+    let mut taken = 0;
+    until("it is traced", || scratch.get(THREAD) != 0);
+    let thread = scratch.get(THREAD) as i32;
+    let mut status = wait(thread);
+    assert!(libc::WIFSTOPPED(status), "it stops first: {status}");
+    while taken < count && libc::WIFSTOPPED(status) {
+        // SAFETY: our own child, which is stopped and traced by this thread.
+        let stepped = unsafe { libc::ptrace(libc::PTRACE_SINGLESTEP, thread, 0, 0) };
+        assert_eq!(stepped, 0, "a step");
+        status = wait(thread);
+        taken += 1;
+        if scratch.get(AT) == 99 {
+            break;
+        }
+    }
+    if libc::WIFSTOPPED(status) {
+        // SAFETY: as above.
+        unsafe { libc::kill(pid, libc::SIGKILL) };
+        while libc::WIFSTOPPED(wait(thread)) {}
+    }
+    assert!(!actor.wait().expect("a child").success(), "it was killed");
+    taken
+}
+
 /// Kills the actor after `count` instructions. How many it took.
 fn play(story: &str, count: u64) -> u64 {
     let name = Name::random();
@@ -57,7 +85,6 @@ fn play(story: &str, count: u64) -> u64 {
                 ("STEPS", "1".to_string()),
             ],
         );
-        let pid = actor.id() as i32;
         if story == "hand over" {
             until("the actor comes", || scratch.get(AT) == 1);
             for waiting in 1..=2 {
@@ -66,26 +93,7 @@ fn play(story: &str, count: u64) -> u64 {
             }
             scratch.set(ENTERS, 1);
         }
-        until("it is traced", || scratch.get(THREAD) != 0);
-        let thread = scratch.get(THREAD) as i32;
-        let mut status = wait(thread);
-        assert!(libc::WIFSTOPPED(status), "it stops first: {status}");
-        while taken < count && libc::WIFSTOPPED(status) {
-            // SAFETY: our own child, which is stopped and traced by this thread.
-            let stepped = unsafe { libc::ptrace(libc::PTRACE_SINGLESTEP, thread, 0, 0) };
-            assert_eq!(stepped, 0, "a step");
-            status = wait(thread);
-            taken += 1;
-            if scratch.get(AT) == 99 {
-                break;
-            }
-        }
-        if libc::WIFSTOPPED(status) {
-            // SAFETY: as above.
-            unsafe { libc::kill(pid, libc::SIGKILL) };
-            while libc::WIFSTOPPED(wait(thread)) {}
-        }
-        assert!(!actor.wait().expect("a child").success(), "it was killed");
+        taken = trace(&mut actor, scratch, count);
         drop(ours);
     });
     for mode in [Tree::Look, Tree::Fell] {

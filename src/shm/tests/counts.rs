@@ -1,0 +1,32 @@
+//! A number that is changed by one who is killed at each point.
+
+use core::future::Future;
+use core::pin::pin;
+use core::task::{Context, Waker};
+use core::time::Duration;
+
+use super::stories::ENTERS;
+use super::waits::{LONG, Play};
+use crate::shm::fault::POINTS;
+
+/// The actor counts, and is killed meanwhile; threads and tasks see it.
+#[test]
+fn killed_at_each_point_of_counting() {
+    let mut deaths = 0;
+    for point in 1..=POINTS {
+        let play = Play::new(Duration::from_millis(2));
+        let (.., scratch, counter) = &*play.stage;
+        let mut actor = play.cast("count", point, false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| assert_eq!(counter.wait_until_for(|n| n == 2, LONG), Some(2)));
+            scope.spawn(|| assert_eq!(smol::block_on(counter.wait_until_async(|n| n == 2)), 2));
+            // One that is polled once, and asks for a ring that it never uses.
+            let mut idle = pin!(counter.wait_until_async(|n| n == 9));
+            assert!(idle.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            scratch.set(ENTERS, 1);
+            deaths += u32::from(!actor.wait().expect("a child").success());
+        });
+        play.end("count");
+    }
+    assert!(deaths >= 2, "only {deaths} points were reached");
+}
