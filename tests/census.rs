@@ -10,6 +10,10 @@
 #[allow(dead_code)]
 #[path = "../examples/census/args.rs"]
 mod args;
+#[cfg(all(feature = "shm", target_os = "linux", target_has_atomic = "64"))]
+#[allow(dead_code)]
+#[path = "../examples/census/board.rs"]
+mod board;
 #[allow(dead_code)]
 #[path = "../examples/census/guarded.rs"]
 mod guarded;
@@ -22,6 +26,10 @@ mod modes;
 #[allow(dead_code)]
 #[path = "../examples/census/order.rs"]
 mod order;
+#[cfg(all(feature = "shm", target_os = "linux", target_has_atomic = "64"))]
+#[allow(dead_code)]
+#[path = "../examples/census/processes.rs"]
+mod processes;
 #[allow(dead_code)]
 #[path = "../examples/census/table.rs"]
 mod table;
@@ -107,11 +115,14 @@ mod parts {
         let expected = Options {
             threads: 3,
             tasks: 0,
+            processes: 2,
+            kill: true,
             top: 7,
             lossy: true,
             paths: ["a", "-", "--lossy"].map(PathBuf::from).into(),
         };
-        let line = ["--threads", "3", "a", "--tasks=0", "--lossy", "--top=7", "-", "--", "--lossy"];
+        let line = "--threads 3 a --tasks=0 --kill --lossy --processes 2 --top=7 - -- --lossy";
+        let line: Vec<&str> = line.split(' ').collect();
         assert_eq!(parsed(&line), Ok(Command::Count(expected)));
         assert_eq!(parsed(&[]), Ok(Command::Count(Options::default())));
         assert_eq!(parsed(&["a", "--help", "--nonsense"]), Ok(Command::Help));
@@ -119,7 +130,7 @@ mod parts {
 
     #[test]
     fn wrong_arguments_are_named() {
-        let cases: [(&[&str], &str); 8] = [
+        let cases: [(&[&str], &str); 11] = [
             (&["--loud"], "--loud"),
             (&["-x"], "-x"),
             (&["--threads"], "--threads"),
@@ -128,6 +139,9 @@ mod parts {
             (&["--tasks", "1001"], "1001"),
             (&["--lossy=yes"], "--lossy"),
             (&["--threads", "0", "--tasks", "0"], "nobody"),
+            (&["--processes", "65"], "65"),
+            (&["--kill"], "--processes"),
+            (&["--kill", "--processes", "1", "--threads=0", "--tasks=0"], "survive"),
         ];
         for (line, named) in cases {
             let message = parsed(line).expect_err("a wrong command line");
@@ -449,6 +463,120 @@ mod parts {
     }
 }
 
+#[cfg(all(feature = "shm", target_os = "linux", target_has_atomic = "64"))]
+mod boards {
+    use crate::board::{Board, Claim, Worker};
+    use crate::text::{Counts, count, pieces};
+    use crate::{long_text, watched};
+
+    /// On a stack that has room for several boards.
+    fn roomy(f: impl FnOnce() + Send + 'static) {
+        watched(|| {
+            let thread = std::thread::Builder::new().stack_size(64 << 20).spawn(f);
+            let ended = thread.expect("a thread").join();
+            ended.unwrap_or_else(|cause| std::panic::resume_unwind(cause));
+        });
+    }
+
+    fn counts(text: &str) -> Counts {
+        let mut counts = Counts::new();
+        count(text, &mut counts);
+        counts
+    }
+
+    fn put_in(board: &mut Board, lot: usize, words: &Counts) {
+        board.begin(lot);
+        assert!(words.iter().all(|(word, &times)| board.add(word, times)));
+        board.finish(lot, words.values().sum());
+    }
+
+    #[test]
+    fn each_kind_has_its_share_and_all_have_what_is_put_back() {
+        roomy(|| {
+            let child = Worker::Child(3);
+            let mut board = Box::new(Board::new(9, [1, 1, 2]));
+            let claims = |board: &mut Board, who| match board.claim(who) {
+                Claim::Lot(lot) => Some(lot),
+                Claim::Wait => None,
+                Claim::Over => panic!("nothing is done"),
+            };
+            let all = |board: &mut Board, who| -> Vec<usize> {
+                std::iter::from_fn(|| claims(board, who)).collect()
+            };
+            assert_eq!(all(&mut board, Worker::Thread), [0, 4, 8]);
+            assert_eq!(all(&mut board, Worker::Task), [1, 5]);
+            assert_eq!(claims(&mut board, child), Some(2));
+            assert_eq!(claims(&mut board, Worker::Child(0)), Some(3));
+            assert_eq!(board.busy(), [3, 0]);
+            board.put_back(3);
+            assert_eq!((board.busy(), board.put_back), (vec![0], 1));
+            assert_eq!(all(&mut board, Worker::Task), [2]);
+            board.free_share_of_children();
+            assert_eq!(all(&mut board, Worker::Thread), [6, 7]);
+            assert_eq!(board.put_back, 1, "these were nobody's");
+            for lot in 0..9 {
+                assert!(!board.is_over());
+                put_in(&mut board, lot, &counts("word"));
+            }
+            assert!(board.is_over());
+            assert_eq!(board.claim(child), Claim::Over);
+            assert_eq!(board.counts(), Counts::from([("word".to_owned(), 9)]));
+        });
+    }
+
+    #[test]
+    fn what_is_half_added_is_taken_back() {
+        roomy(|| {
+            let text = long_text(300);
+            let cut: Vec<Counts> = pieces(&text, 1000).map(counts).collect();
+            assert!(cut.len() > 2);
+            let mut board = Box::new(Board::new(cut.len(), [0, 0, 1]));
+            let plain = counts(&text);
+            for (lot, words) in cut.iter().enumerate() {
+                assert_eq!(board.claim(Worker::Child(0)), Claim::Lot(lot));
+                let before = board.counts();
+                // It dies when it has added so many words, and everybody who
+                // comes after it does.
+                for most in [0, 1, 2, words.len() / 2, words.len()] {
+                    board.begin(lot);
+                    assert!(words.iter().take(most).all(|(word, &times)| board.add(word, times)));
+                    assert_eq!(board.cut().is_exact(), most == 0, "lot {lot}, {most} words");
+                    board.undo();
+                    assert_eq!(board.counts(), before, "lot {lot}, {most} words");
+                    assert!(board.cut().is_exact());
+                }
+                put_in(&mut board, lot, words);
+                let (after, undone) = (board.counts(), board.undone);
+                board.undo();
+                assert_eq!((board.counts(), board.undone), (after, undone), "it is done");
+            }
+            assert_eq!(board.undone as usize, 5 * cut.len());
+            assert_eq!(board.counts(), plain);
+            assert!(board.is_over() && board.cut().is_exact());
+        });
+    }
+
+    #[test]
+    fn a_full_board_ends_the_work() {
+        roomy(|| {
+            let mut board = Box::new(Board::new(2, [1, 0, 0]));
+            assert_eq!(board.claim(Worker::Thread), Claim::Lot(0));
+            board.begin(0);
+            let added = (0..1 << 20).take_while(|word| board.add(&format!("w{word}"), 1)).count();
+            assert!((50_000..1 << 16).contains(&added), "{added}");
+            board.undo();
+            assert!(board.is_full() && board.is_over());
+            assert_eq!(board.counts(), Counts::new());
+            assert_eq!(board.claim(Worker::Thread), Claim::Over);
+
+            let mut board = Box::new(Board::new(1, [1, 0, 0]));
+            board.begin(0);
+            assert!(!board.add(&"w".repeat(2 << 20), 1));
+            assert!(board.is_full());
+        });
+    }
+}
+
 mod program {
     use std::collections::HashMap;
     use std::env;
@@ -679,6 +807,126 @@ mod program {
         }
     }
 
+    /// What is said of the children: how many, killed, done anew.
+    #[cfg(all(feature = "shm", target_os = "linux", target_has_atomic = "64"))]
+    fn fates(ended: &Ended) -> [u64; 3] {
+        let words = ended.line("children: ").split([' ', ',']);
+        let mut numbers = words.filter_map(|word| word.parse().ok());
+        std::array::from_fn(|_| numbers.next().expect("a number"))
+    }
+
+    #[cfg(all(feature = "shm", target_os = "linux", target_has_atomic = "64"))]
+    #[test]
+    fn children_count_at_the_same_table() {
+        let folder = Folder::new("children");
+        let text = long_text(30_000);
+        let path = folder.write("long.txt", &text);
+        let mut counts = Counts::new();
+        count(&text, &mut counts);
+        for (threads, tasks, processes) in [("1", "4", "2"), ("0", "0", "3"), ("2", "0", "1")] {
+            let crew = ["--threads", threads, "--tasks", tasks, "--processes", processes];
+            let ended = census([&crew[..], &["--top", "1000000", as_str(&path)]].concat());
+            ended.assert_success();
+            assert_eq!(ended.top(), top(&counts, usize::MAX));
+            assert_eq!(fates(&ended), [processes.parse().expect("a number"), 0, 0]);
+            let requests = ended.requests();
+            assert_eq!(requests.contains_key("thread Merge"), threads != "0", "{ended:?}");
+            assert_eq!(requests.contains_key("task Merge"), tasks != "0", "{ended:?}");
+            assert!(requests["process Merge"] > 0, "{ended:?}");
+        }
+    }
+
+    #[cfg(all(feature = "shm", target_os = "linux", target_has_atomic = "64"))]
+    #[test]
+    fn what_killed_children_leave_is_done_by_the_others() {
+        let folder = Folder::new("killed");
+        let text = long_text(60_000);
+        let path = folder.write("long.txt", &text);
+        let mut counts = Counts::new();
+        count(&text, &mut counts);
+        for (threads, tasks, processes, killed) in
+            [("1", "4", "4", 3), ("0", "0", "3", 2), ("1", "0", "1", 1), ("0", "2", "1", 1)]
+        {
+            let crew = ["--kill", "--threads", threads, "--tasks", tasks, "--processes", processes];
+            let ended = census([&crew[..], &["--top", "1000000", as_str(&path)]].concat());
+            ended.assert_success();
+            assert_eq!(ended.top(), top(&counts, usize::MAX));
+            let [children, dead, anew] = fates(&ended);
+            assert_eq!((children.to_string().as_str(), dead), (processes, killed), "{ended:?}");
+            // Killed right between two lots, one leaves nothing.
+            assert!(anew <= killed, "{ended:?}");
+        }
+    }
+
+    #[cfg(all(feature = "shm", target_os = "linux", target_has_atomic = "64"))]
+    #[test]
+    fn few_lots_and_many_children() {
+        let folder = Folder::new("few");
+        for (name, text) in [("empty", ""), ("one", "one"), ("two", "one two")] {
+            let path = folder.write(name, text);
+            for kill in [false, true] {
+                let mut line = vec!["--threads=0", "--tasks=0", "--processes=3", as_str(&path)];
+                line.extend(kill.then_some("--kill"));
+                let ended = census(line);
+                ended.assert_success();
+                assert_eq!(ended.top().len(), text.split_whitespace().count());
+            }
+        }
+    }
+
+    #[cfg(all(feature = "shm", target_os = "linux", target_has_atomic = "64"))]
+    #[test]
+    fn more_words_than_the_table_has_room_for_are_refused() {
+        let folder = Folder::new("room");
+        let text: String = (0..70_000).map(|word| format!("word{word} ")).collect();
+        let path = folder.write("long.txt", text);
+        let ended = census(["--threads=1", "--tasks=1", "--processes=1", as_str(&path)]);
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.err.contains("no room for so many words"), "{ended:?}");
+    }
+
+    /// A child that has a desk and nothing to do.
+    #[cfg(all(feature = "shm", target_os = "linux", target_has_atomic = "64"))]
+    #[test]
+    fn a_child_ends_with_its_parent() {
+        use crate::processes::{make, pack};
+        use std::io::Write;
+        use std::os::fd::AsRawFd;
+        use std::time::Instant;
+
+        let made = make(1, [1, 0, 0], 64, false).expect("a table");
+        let table = format!("/proc/{}/fd/{}", std::process::id(), made.fd.as_raw_fd());
+        let mut child = Command::new(program())
+            .args(["--child", &table, "5"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        stdin.write_all(&pack(&["one two".to_owned()])).expect("it reads");
+        let end = Instant::now() + WATCHDOG;
+        let desk = &made.place.2[5];
+        while !desk.is_locked() {
+            assert!(Instant::now() < end, "it does not come");
+            assert_eq!(child.try_wait().expect("our child"), None, "it ended at once");
+            thread::yield_now();
+        }
+        assert!(child.try_wait().expect("our child").is_none(), "it waits for work");
+        drop(stdin);
+        loop {
+            if let Some(status) = child.try_wait().expect("our child") {
+                assert_eq!(status.code(), Some(1));
+                break;
+            }
+            if Instant::now() > end {
+                let _ = child.kill();
+                let _ = child.wait();
+                panic!("it goes on without its parent");
+            }
+            thread::yield_now();
+        }
+    }
+
     #[test]
     fn a_missing_file_is_named() {
         let folder = Folder::new("missing");
@@ -724,7 +972,9 @@ mod program {
     fn help_is_no_error() {
         let ended = census(["--help"]);
         assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
-        for option in ["--threads", "--tasks", "--top", "--lossy", "--help"] {
+        for option in
+            ["--threads", "--tasks", "--processes", "--kill", "--top", "--lossy", "--help"]
+        {
             assert!(ended.out.contains(option), "{ended:?}");
         }
     }

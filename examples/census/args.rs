@@ -17,6 +17,11 @@ zero byte near their start) are passed over.
 options:
   --threads N   threads that count (default 4)
   --tasks M     tasks that count (default 16)
+  --processes P children that count as well, at a table in shared memory
+                (default 0)
+  --kill        kills all children but one while they count, at random; a
+                single one, if there are threads or tasks. The others do what
+                they left
   --top K       how many words are shown (default 10)
   --lossy       accept text that is not UTF-8
   --help        show this
@@ -27,6 +32,8 @@ a check failed; 2 if the command line is wrong
 
 /// The most threads, and the most tasks.
 const MOST_WORKERS: usize = 1000;
+/// The most children.
+pub(crate) const MOST_PROCESSES: usize = 64;
 /// The most words that are shown.
 const MOST_WORDS: usize = 1_000_000;
 
@@ -35,6 +42,12 @@ const MOST_WORDS: usize = 1_000_000;
 pub(crate) enum Command {
     Help,
     Count(Options),
+    /// What a child of this program is told: where the table is, and which
+    /// desk is its own.
+    Child {
+        table: OsString,
+        desk: usize,
+    },
 }
 
 /// How to count, and what.
@@ -42,6 +55,8 @@ pub(crate) enum Command {
 pub(crate) struct Options {
     pub(crate) threads: usize,
     pub(crate) tasks: usize,
+    pub(crate) processes: usize,
+    pub(crate) kill: bool,
     pub(crate) top: usize,
     pub(crate) lossy: bool,
     pub(crate) paths: Vec<PathBuf>,
@@ -49,7 +64,15 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threads: 4, tasks: 16, top: 10, lossy: false, paths: Vec::new() }
+        Self {
+            threads: 4,
+            tasks: 16,
+            processes: 0,
+            kill: false,
+            top: 10,
+            lossy: false,
+            paths: Vec::new(),
+        }
     }
 }
 
@@ -72,6 +95,17 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
         match name {
             "--threads" => options.threads = number(name, value.take(), &mut args, MOST_WORKERS)?,
             "--tasks" => options.tasks = number(name, value.take(), &mut args, MOST_WORKERS)?,
+            "--processes" => {
+                options.processes = number(name, value.take(), &mut args, MOST_PROCESSES)?;
+            }
+            "--kill" => options.kill = true,
+            "--child" => {
+                let Some(table) = args.next() else {
+                    return Err("--child is for this program's children".to_owned());
+                };
+                let desk = number(name, None, &mut args, MOST_PROCESSES - 1)?;
+                return Ok(Command::Child { table, desk });
+            }
             "--top" => options.top = number(name, value.take(), &mut args, MOST_WORDS)?,
             "--lossy" => options.lossy = true,
             "--" => only_paths = true,
@@ -82,8 +116,15 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
             return Err(format!("{name} takes no value"));
         }
     }
-    if options.threads + options.tasks == 0 {
+    if options.threads + options.tasks + options.processes == 0 {
         return Err("nobody is left to count: --threads and --tasks are both 0".to_owned());
+    }
+    if options.kill && options.processes == 0 {
+        return Err("--kill kills children: it needs --processes".to_owned());
+    }
+    if options.kill && options.threads + options.tasks + options.processes == 1 {
+        return Err("nobody would survive: --kill needs more than one child, or threads or tasks"
+            .to_owned());
     }
     Ok(Command::Count(options))
 }

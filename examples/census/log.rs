@@ -10,15 +10,18 @@ use super::modes::TableMode;
 pub(crate) enum Face {
     Thread,
     Task,
+    /// A child process.
+    Process,
 }
 
 impl Face {
-    pub(crate) const ALL: [Self; 2] = [Self::Thread, Self::Task];
+    pub(crate) const ALL: [Self; 3] = [Self::Thread, Self::Task, Self::Process];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Thread => "thread",
             Self::Task => "task",
+            Self::Process => "process",
         }
     }
 }

@@ -27,6 +27,16 @@
 //! * that every report found exact totals;
 //! * that the totals equal those of a plain loop over the same text.
 //!
+//! # Processes
+//!
+//! With `--processes` children of this program count as well (Linux, feature
+//! `shm`). The table then lies in shared memory, plain data behind a lock that
+//! one writes or several read: threads, tasks and children stand in its line,
+//! and each adds what it has counted and takes the next lot of text in one
+//! turn. Nothing of a dead child's work is lost or counted twice: the lot that
+//! it had taken is done anew by others, and what it had half added is taken
+//! back, see `board.rs`. `--kill` shows it.
+//!
 //! # How order is checked
 //!
 //! One counter numbers three moments of a request: before it asks, when it has
@@ -43,11 +53,18 @@
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
 mod args;
+#[cfg(all(feature = "shm", target_os = "linux", target_has_atomic = "64"))]
+mod board;
 mod guarded;
 mod log;
 mod modes;
 mod order;
 mod page;
+#[cfg_attr(
+    not(all(feature = "shm", target_os = "linux", target_has_atomic = "64")),
+    path = "no_processes.rs"
+)]
+mod processes;
 mod table;
 mod text;
 mod waits;
@@ -61,8 +78,11 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use portunus::Mode;
 
 use args::{Command, Options};
+use log::Face;
+use modes::TableMode;
 use page::Page;
 use text::Counts;
 use work::Step;
@@ -78,6 +98,9 @@ const CROWD: (usize, usize) = (4, 64);
 fn main() -> ExitCode {
     let options = match args::parse(env::args_os().skip(1)) {
         Ok(Command::Count(options)) => options,
+        Ok(Command::Child { table, desk }) => {
+            return exit_code(processes::child(&table, desk).err().as_slice());
+        }
         Ok(Command::Help) => return exit_code(print(args::USAGE).err().as_slice()),
         Err(message) => {
             eprint!("census: {message}\n\n{}", args::USAGE);
@@ -86,7 +109,7 @@ fn main() -> ExitCode {
     };
     match census(&options) {
         Ok(problems) => exit_code(&problems),
-        Err(error) => exit_code(&[error.to_string()]),
+        Err(problem) => exit_code(&[problem]),
     }
 }
 
@@ -110,7 +133,7 @@ fn print(what: impl Display) -> Result<(), String> {
 }
 
 /// Counts, checks and prints. The result lists what a check found wrong.
-fn census(options: &Options) -> Result<Vec<String>, text::Error> {
+fn census(options: &Options) -> Result<Vec<String>, String> {
     let own;
     let paths = if options.paths.is_empty() {
         own = own_sources();
@@ -118,12 +141,12 @@ fn census(options: &Options) -> Result<Vec<String>, text::Error> {
     } else {
         &options.paths
     };
-    let texts = text::load(paths, options.lossy)?;
+    let texts = text::load(paths, options.lossy).map_err(|error| error.to_string())?;
     let pieces: Vec<&str> = texts.iter().flat_map(|text| text::pieces(text, PIECE)).collect();
     let bytes: usize = pieces.iter().map(|piece| piece.len()).sum();
 
     let bar = progress_bar(bytes);
-    let outcome = work::run(&pieces, options.threads, options.tasks, |step| match step {
+    let progress = |step: Step<'_>| match step {
         Step::Counted(bytes) => bar.inc(bytes as u64),
         Step::Reported(cut) => {
             if let Some((word, times)) = &cut.top {
@@ -133,7 +156,15 @@ fn census(options: &Options) -> Result<Vec<String>, text::Error> {
                 ));
             }
         }
-    });
+    };
+    let mut problems = Vec::new();
+    let (outcome, fates) = if options.processes > 0 {
+        let (outcome, fates, wrong) = processes::run(&pieces, options, progress)?;
+        problems.extend(wrong);
+        (outcome, Some(fates))
+    } else {
+        (work::run(&pieces, options.threads, options.tasks, progress), None)
+    };
 
     bar.set_message("comparing with a plain count");
     let start = Instant::now();
@@ -145,7 +176,6 @@ fn census(options: &Options) -> Result<Vec<String>, text::Error> {
     let verdict = order::check(&outcome.log.requests);
     bar.finish_and_clear();
 
-    let mut problems = Vec::new();
     if let Some((first, second)) = &verdict.example {
         problems.push(format!(
             "{} requests overtook another, as this one\n  {second:?}\nthis one\n  {first:?}",
@@ -166,6 +196,14 @@ fn census(options: &Options) -> Result<Vec<String>, text::Error> {
             outcome.log.torn, outcome.log.reports
         ));
     }
+    // At a table that processes share, who adds is alone.
+    let (faces, modes): (_, &[TableMode]) = if fates.is_some() {
+        (&Face::ALL[..], &[TableMode::Merge, TableMode::Report])
+    } else {
+        (&Face::ALL[..2], TableMode::ALL)
+    };
+    let mut waits = waits::by_kind(&outcome.log.requests, faces, modes);
+    waits.retain(|kind| fates.is_none() || kind.requests > 0);
     let difference = text::difference(&outcome.counts, &plain);
     let page = Page {
         files: texts.len(),
@@ -173,9 +211,10 @@ fn census(options: &Options) -> Result<Vec<String>, text::Error> {
         pieces: pieces.len(),
         threads: options.threads,
         tasks: options.tasks,
+        fates,
         took: outcome.took,
         top: text::top(&outcome.counts, options.top),
-        waits: waits::by_kind(&outcome.log.requests),
+        waits,
         order: &verdict,
         reports: outcome.log.reports,
         torn: outcome.log.torn,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::order::Verdict;
+use super::processes::Fates;
 use super::waits::{Waits, show};
 
 /// All that a run has found.
@@ -13,6 +14,8 @@ pub(crate) struct Page<'a> {
     pub(crate) pieces: usize,
     pub(crate) threads: usize,
     pub(crate) tasks: usize,
+    /// `None` if there were no children.
+    pub(crate) fates: Option<Fates>,
     pub(crate) took: Duration,
     pub(crate) top: Vec<(&'a str, u64)>,
     pub(crate) waits: Vec<Waits>,
@@ -27,14 +30,20 @@ pub(crate) struct Page<'a> {
 
 impl fmt::Display for Page<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let children = |fates: Fates| match fates.children {
+            1 => " and 1 child".to_owned(),
+            many => format!(" and {many} children"),
+        };
         writeln!(
             f,
-            "text: {}, {} in {}; {} and {} took {}",
+            "text: {}, {} in {}; {}{}{}{} took {}",
             plural(self.files, "file"),
             plural(self.bytes, "byte"),
             plural(self.pieces, "piece"),
             plural(self.threads, "thread"),
+            if self.fates.is_some() { ", " } else { " and " },
             plural(self.tasks, "task"),
+            self.fates.map_or_else(String::new, children),
             show(self.took)
         )?;
 
@@ -79,6 +88,14 @@ impl fmt::Display for Page<'_> {
                 "{pairs} pairs of conflicting requests, the second made while the first stood in \
                  line: {overtaken} requests OVERTOOK"
             )?,
+        }
+        if let Some(Fates { children, killed, put_back, undone }) = self.fates {
+            writeln!(
+                f,
+                "children: {children}, of which {killed} were killed; {} of theirs done anew, \
+                 {undone} half done taken back",
+                plural(put_back, "lot")
+            )?;
         }
         match self.torn {
             0 => writeln!(f, "reports: {}, all of them exact", self.reports)?,

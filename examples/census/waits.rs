@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use portunus::Mode;
-
 use super::log::{Face, Request};
 use super::modes::TableMode;
 
@@ -26,11 +24,11 @@ pub(crate) struct Times {
     pub(crate) longest: Duration,
 }
 
-/// All kinds: threads and tasks, in each mode.
-pub(crate) fn by_kind(requests: &[Request]) -> Vec<Waits> {
+/// All kinds of requests.
+pub(crate) fn by_kind(requests: &[Request], faces: &[Face], modes: &[TableMode]) -> Vec<Waits> {
     let mut kinds = Vec::new();
-    for face in Face::ALL {
-        for &mode in TableMode::ALL {
+    for &face in faces {
+        for &mode in modes {
             let kind = requests.iter().filter(|r| r.face == face && r.mode == mode);
             let waited: Vec<Duration> = kind.map(|request| request.waited).collect();
             kinds.push(Waits { face, mode, requests: waited.len(), times: times(waited) });
