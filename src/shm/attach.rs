@@ -324,7 +324,7 @@ impl Attachment {
     /// # Errors
     ///
     /// [`Error::TooManyRecords`], [`Error::Forked`].
-    #[inline]
+    #[inline(always)]
     pub(super) fn take_record(&self) -> Result<u32, Error> {
         if !self.is_ours() {
             return Err(Error::Forked);
@@ -400,11 +400,16 @@ impl Attachment {
     }
 
     /// Takes a record back, which is idle.
-    #[inline]
+    #[inline(always)]
     pub(super) fn give_record(&self, index: u32) {
         if let Some(index) = cache::give(self.id, index) {
-            self.pool.lock().unwrap_or_else(PoisonError::into_inner).push(index);
+            self.give_pooled(index);
         }
+    }
+
+    #[cold]
+    fn give_pooled(&self, index: u32) {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner).push(index);
     }
 }
 
@@ -493,35 +498,73 @@ mod cache {
         const EMPTY: Self =
             Self { id: Cell::new(0), len: Cell::new(0), records: [const { Cell::new(0) }; KEPT] };
 
-        /// Gives everything back to the attachment, if it is still there.
+        /// Gives everything back to the attachment.
         fn clear(&self) {
-            let len = self.len.take();
-            if len == 0 {
-                return;
-            }
-            let all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
-            let found = all.iter().find(|(id, _)| *id == self.id.get());
-            let Some(attachment) = found.and_then(|(_, weak)| weak.upgrade()) else { return };
-            drop(all);
-            let records = self.records.iter().take(len).map(Cell::get);
-            attachment.pool.lock().unwrap_or_else(PoisonError::into_inner).extend(records);
+            let records = self.records.iter().take(self.len.take()).map(Cell::get);
+            give_back(self.id.get(), records);
         }
+    }
+
+    /// Gives records back to their attachment, if it is still there.
+    fn give_back(id: u64, records: impl ExactSizeIterator<Item = u32>) {
+        if records.len() == 0 {
+            return;
+        }
+        let all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = all.iter().find(|(other, _)| *other == id);
+        let Some(attachment) = found.and_then(|(_, weak)| weak.upgrade()) else { return };
+        drop(all);
+        attachment.pool.lock().unwrap_or_else(PoisonError::into_inner).extend(records);
     }
 
     struct Cache([Shelf; SEGMENTS]);
 
     impl Drop for Cache {
         fn drop(&mut self) {
+            if let Some((id, index)) = HOT.with(Hot::clear) {
+                give_back(id, core::iter::once(index));
+            }
             self.0.iter().for_each(Shelf::clear);
         }
     }
 
+    /// The record that this thread gave back last, in front of the shelves: it
+    /// has no destructor, so that nothing but itself is looked at.
+    struct Hot {
+        /// Whose it is. 0: this thread has no shelves yet, or not any more,
+        /// which are what gives the record back in the end.
+        id: Cell<u64>,
+        /// From 1; 0: there is none.
+        record: Cell<u32>,
+    }
+
+    impl Hot {
+        /// Takes what is there: whose, and which.
+        fn clear(&self) -> Option<(u64, u32)> {
+            Some((self.id.take(), self.record.take().checked_sub(1)?))
+        }
+    }
+
     std::thread_local! {
+        static HOT: Hot = const { Hot { id: Cell::new(0), record: Cell::new(0) } };
         static CACHE: Cache = const { Cache([const { Shelf::EMPTY }; SEGMENTS]) };
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(id: u64) -> Option<u32> {
+        HOT.with(|hot| {
+            if hot.id.get() == id
+                && let Some(index) = hot.record.get().checked_sub(1)
+            {
+                hot.record.set(0);
+                return Some(index);
+            }
+            take_shelved(id)
+        })
+    }
+
+    #[cold]
+    fn take_shelved(id: u64) -> Option<u32> {
         let take = |cache: &Cache| {
             let shelf = &cache.0[id as usize % SEGMENTS];
             let len = shelf.len.get();
@@ -535,22 +578,51 @@ mod cache {
     }
 
     /// Keeps a record; or gives it back where there is no room.
-    #[inline]
+    #[inline(always)]
     pub(super) fn give(id: u64, index: u32) -> Option<u32> {
+        HOT.with(|hot| {
+            if hot.id.get() == id && hot.record.get() == 0 {
+                hot.record.set(index + 1);
+                return None;
+            }
+            give_shelved(hot, id, index)
+        })
+    }
+
+    #[cold]
+    fn give_shelved(hot: &Hot, id: u64, index: u32) -> Option<u32> {
         let give = |cache: &Cache| {
-            let shelf = &cache.0[id as usize % SEGMENTS];
-            if shelf.id.get() != id {
+            // Who was given back last is the hot one; what was hot for another
+            // attachment goes on a shelf.
+            let shelved = if hot.id.get() == id {
+                (id, index)
+            } else {
+                let before = hot.clear();
+                hot.id.set(id);
+                hot.record.set(index + 1);
+                before?
+            };
+            let shelf = &cache.0[shelved.0 as usize % SEGMENTS];
+            if shelf.id.get() != shelved.0 {
                 shelf.clear();
-                shelf.id.set(id);
+                shelf.id.set(shelved.0);
             }
             let len = shelf.len.get();
             if len == KEPT {
-                return Some(index);
+                return Some(shelved);
             }
-            shelf.records[len].set(index);
+            shelf.records[len].set(shelved.1);
             shelf.len.set(len + 1);
             None
         };
-        CACHE.try_with(give).unwrap_or(Some(index))
+        match CACHE.try_with(give) {
+            Ok(None) => None,
+            Ok(Some((whose, index))) if whose == id => Some(index),
+            Ok(Some((whose, index))) => {
+                give_back(whose, core::iter::once(index));
+                None
+            }
+            Err(_) => Some(index),
+        }
     }
 }

@@ -126,7 +126,7 @@ impl<R: Rules> FifoLock<R> {
     /// # Errors
     ///
     /// [`OwnerDied`], with the hold inside.
-    #[inline]
+    #[inline(always)]
     #[doc(alias = "lock")]
     #[doc(alias = "FifoLock.__call__")]
     pub fn acquire(&self, mode: R::Mode) -> Result<Hold<'_, R>, OwnerDied<Hold<'_, R>>> {
@@ -498,7 +498,7 @@ impl<'a, R: Rules> Hold<'a, R> {
 }
 
 impl<R: Rules> Drop for Hold<'_, R> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if R::WEIGHTED && self.weight == 0 {
             return;

@@ -410,7 +410,7 @@ impl<R: Rules> RawShmLock<R> {
     }
 
     /// Enters, or waits in line until `limit`: with which record.
-    #[inline]
+    #[inline(always)]
     pub(super) fn acquire(&self, request: Request, limit: &impl Limit) -> Option<u32> {
         let record = self.record();
         // Weighted rules keep what is withheld in the word: no guess at it.
@@ -627,7 +627,7 @@ impl<R: Rules> RawShmLock<R> {
     }
 
     /// Gives a hold back, and its record.
-    #[inline]
+    #[inline(always)]
     pub(super) fn release(&self, request: Request, index: u32) {
         if !self.attachment.is_ours() {
             // A child of the holder: it holds nothing.
