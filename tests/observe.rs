@@ -14,7 +14,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use portunus::clock::ManualClock;
-use portunus::observe::sync::{FifoLock, Mutex, RawMutex, RawRwLock, RwLock, Semaphore};
+use portunus::observe::sync::{
+    FifoLock, Mutex, RawMutex, RawRwLock, RwLock, RwLockUpgradableReadGuard, RwLockWriteGuard,
+    Semaphore,
+};
 use portunus::observe::{Probe, Report, Reports, Slow, What};
 use portunus::prelude::*;
 use portunus::rules::{Access, ReadWrite};
@@ -284,6 +287,99 @@ fn modes_are_named() {
         assert_eq!(told, named("slots", "Permit"));
         assert_eq!(slots.available_permits(), 3);
     });
+}
+
+/// A hold that is upgraded and downgraded is one acquisition, and its time goes
+/// on; the hook hears of it under its last mode. Also when the upgrade was
+/// awaited, which gives the guard another state.
+#[test]
+fn upgrades_go_on() {
+    let desk = Desk::new();
+    let shelf: RwLock<u32> = RwLock::from_raw(RawRwLock::observed(desk.probe("shelf")), 0);
+    let told = |mode: &str, time| {
+        let expected = (Some("shelf"), What::Held, mode.to_owned(), time, ms(5));
+        assert_eq!(desk.told(), [expected]);
+    };
+    let start = Instant::now();
+
+    let upgradable = shelf.upgradable_read();
+    desk.clock.advance(ms(5));
+    assert!(shelf.try_upgradable_read().is_none() && shelf.try_read().is_some());
+    drop(upgradable);
+    told("Upgradable", ms(5));
+
+    desk.clock.advance(ms(100));
+    let upgradable = shelf.try_upgradable_read().expect("it is free");
+    desk.clock.advance(ms(3));
+    let mut writing = RwLockUpgradableReadGuard::upgrade(upgradable);
+    *writing += 1;
+    desk.clock.advance(ms(4));
+    drop(writing);
+    told("Write", ms(7));
+
+    desk.clock.advance(ms(100));
+    let upgradable = shelf.try_upgradable_read_for(ms(1)).expect("it is free");
+    assert!(shelf.try_upgradable_read_until(start).is_none());
+    desk.clock.advance(ms(2));
+    let reading = shelf.read();
+    let upgradable = RwLockUpgradableReadGuard::try_upgrade(upgradable).expect_err("one reads");
+    let upgradable =
+        RwLockUpgradableReadGuard::try_upgrade_for(upgradable, ms(1)).expect_err("one reads");
+    let upgradable =
+        RwLockUpgradableReadGuard::try_upgrade_until(upgradable, start).expect_err("one reads");
+    drop(reading);
+    let Ok(writing) = RwLockUpgradableReadGuard::try_upgrade_for(upgradable, ms(1)) else {
+        panic!("alone");
+    };
+    desk.clock.advance(ms(2));
+    let upgradable = RwLockWriteGuard::downgrade_to_upgradable(writing);
+    desk.clock.advance(ms(2));
+    let Ok(writing) = RwLockUpgradableReadGuard::try_upgrade(upgradable) else { panic!("alone") };
+    let reading = RwLockWriteGuard::downgrade(writing);
+    let other = shelf.try_read().expect("only a reader");
+    desk.clock.advance(ms(1));
+    drop(reading);
+    told("Read", ms(7));
+    let upgradable = shelf.upgradable_read();
+    let reading = RwLockUpgradableReadGuard::downgrade(upgradable);
+    drop((other, shelf.upgradable_read()));
+
+    desk.clock.advance(ms(100));
+    drop(reading);
+    told("Read", ms(100));
+    // Awaited, and the acquisition too.
+    let writer = shelf.write();
+    let mut awaited = Box::pin(shelf.upgradable_read_async());
+    let mut given_up = Box::pin(shelf.upgradable_read_async());
+    assert!(poll(&mut awaited, &task()).is_pending());
+    assert!(poll(&mut given_up, &task()).is_pending());
+    desk.clock.advance(ms(1));
+    drop((writer, given_up));
+    let upgradable = ready(poll(&mut awaited, &task()));
+    let reading = shelf.read();
+    let mut upgrade = Box::pin(RwLockUpgradableReadGuard::upgrade_async(upgradable));
+    assert!(poll(&mut upgrade, &task()).is_pending());
+    desk.clock.advance(ms(8));
+    drop(reading);
+    told("Read", ms(8));
+    drop(ready(poll(&mut upgrade, &task())));
+    told("Write", ms(8));
+    // Dropped in line, and when it was granted.
+    for (granted, mode) in [(false, "Upgradable"), (true, "Write")] {
+        let upgradable = shelf.upgradable_read();
+        desk.clock.advance(ms(100));
+        let reading = shelf.read();
+        let mut upgrade = Box::pin(RwLockUpgradableReadGuard::upgrade_async(upgradable));
+        assert!(poll(&mut upgrade, &task()).is_pending());
+        let reading = (!granted).then_some(reading);
+        drop(upgrade);
+        told(mode, ms(100));
+        drop(reading);
+    }
+    assert_eq!(*shelf.read(), 1);
+    let report = shelf.report();
+    assert_eq!((report.waits, report.given_up, report.longest_wait), (1, 2, ms(1)));
+    assert_eq!(report.acquisitions, 16);
 }
 
 /// Whoever gives up has waited too.

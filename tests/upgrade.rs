@@ -15,66 +15,90 @@ use lock_api::{
     ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
 };
 use portunus::prelude::*;
+use portunus::raw::RawRwLockUpgradeAsync;
 use portunus::rules::{Preference, SharedMode};
-use portunus::{Backend, Fair, RawRwLock, ReadPreferring, WritePreferring};
+use portunus::{Backend, Fair, ReadPreferring, WritePreferring};
 
 use hand::{Hand, ready};
 
-type RwLock<P, B> = lock_api::RwLock<RawRwLock<P, B>, u64>;
+type RwLock<L> = lock_api::RwLock<L, u64>;
 
-fn raw<P: Preference, B: Backend>(lock: &RwLock<P, B>) -> &RawRwLock<P, B> {
-    // SAFETY: only looks at the counts.
-    #[allow(unsafe_code)]
-    unsafe {
-        lock.raw()
-    }
+/// A raw lock that counts who is inside.
+trait Raw:
+    lock_api::RawRwLock<SharedGuard: Send, ExclusiveGuard: Send>
+    + lock_api::RawRwLockUpgrade<UpgradableGuard: Send>
+    + RawRwLockUpgradeAsync<UpgradeWaiter: Send>
+    + Send
+    + Sync
+    + 'static
+{
+    fn holders(&self, mode: SharedMode) -> usize;
 }
 
-fn holders<P: Preference, B: Backend>(lock: &RwLock<P, B>) -> [usize; 3] {
-    [SharedMode::Read, SharedMode::Upgradable, SharedMode::Write]
-        .map(|mode| raw(lock).holders(mode))
+macro_rules! counting {
+    ($($path:ident)::+) => {
+        impl<P: Preference, B: Backend> Raw for $($path)::+<P, B>
+        where
+            Self: Send + Sync,
+        {
+            fn holders(&self, mode: SharedMode) -> usize {
+                Self::holders(self, mode)
+            }
+        }
+    };
+}
+
+counting!(portunus::RawRwLock);
+#[cfg(feature = "observe")]
+counting!(portunus::observe::RawRwLock);
+
+fn holders<L: Raw>(lock: &RwLock<L>) -> [usize; 3] {
+    // SAFETY: only looks at the counts.
+    #[allow(unsafe_code)]
+    let raw = unsafe { lock.raw() };
+    [SharedMode::Read, SharedMode::Upgradable, SharedMode::Write].map(|mode| raw.holders(mode))
 }
 
 /// A guard that can be upgraded: borrowed, or behind an `Arc`.
-trait Face<P: Preference, B: Backend>: 'static {
+trait Face<L: Raw>: 'static {
     type Upgradable<'a>: RwLockUpgradableReadGuardExt<
         Upgrade: Future<Output = Self::Writing<'a>> + Send + 'a,
     >;
     type Writing<'a>: std::ops::DerefMut<Target = u64>;
     type Asking<'a>: Future<Output = Self::Upgradable<'a>>;
-    fn read(lock: &Arc<RwLock<P, B>>) -> Self::Upgradable<'_>;
-    fn ask(lock: &Arc<RwLock<P, B>>) -> Self::Asking<'_>;
+    fn read(lock: &Arc<RwLock<L>>) -> Self::Upgradable<'_>;
+    fn ask(lock: &Arc<RwLock<L>>) -> Self::Asking<'_>;
 }
 
 struct Borrowed;
 struct Owned;
 
-impl<P: Preference, B: Backend> Face<P, B> for Borrowed {
-    type Upgradable<'a> = RwLockUpgradableReadGuard<'a, RawRwLock<P, B>, u64>;
-    type Writing<'a> = RwLockWriteGuard<'a, RawRwLock<P, B>, u64>;
-    type Asking<'a> = portunus::future::UpgradableRead<'a, RawRwLock<P, B>, u64>;
-    fn read(lock: &Arc<RwLock<P, B>>) -> Self::Upgradable<'_> {
+impl<L: Raw> Face<L> for Borrowed {
+    type Upgradable<'a> = RwLockUpgradableReadGuard<'a, L, u64>;
+    type Writing<'a> = RwLockWriteGuard<'a, L, u64>;
+    type Asking<'a> = portunus::future::UpgradableRead<'a, L, u64>;
+    fn read(lock: &Arc<RwLock<L>>) -> Self::Upgradable<'_> {
         lock.upgradable_read()
     }
-    fn ask(lock: &Arc<RwLock<P, B>>) -> Self::Asking<'_> {
+    fn ask(lock: &Arc<RwLock<L>>) -> Self::Asking<'_> {
         (**lock).upgradable_read_async()
     }
 }
 
-impl<P: Preference, B: Backend> Face<P, B> for Owned {
-    type Upgradable<'a> = ArcRwLockUpgradableReadGuard<RawRwLock<P, B>, u64>;
-    type Writing<'a> = ArcRwLockWriteGuard<RawRwLock<P, B>, u64>;
-    type Asking<'a> = portunus::future::UpgradableReadArc<RawRwLock<P, B>, u64>;
-    fn read(lock: &Arc<RwLock<P, B>>) -> Self::Upgradable<'_> {
+impl<L: Raw> Face<L> for Owned {
+    type Upgradable<'a> = ArcRwLockUpgradableReadGuard<L, u64>;
+    type Writing<'a> = ArcRwLockWriteGuard<L, u64>;
+    type Asking<'a> = portunus::future::UpgradableReadArc<L, u64>;
+    fn read(lock: &Arc<RwLock<L>>) -> Self::Upgradable<'_> {
         lock.upgradable_read_arc()
     }
-    fn ask(lock: &Arc<RwLock<P, B>>) -> Self::Asking<'_> {
+    fn ask(lock: &Arc<RwLock<L>>) -> Self::Asking<'_> {
         lock.upgradable_read_arc_async()
     }
 }
 
-fn at_once<P: Preference, B: Backend, F: Face<P, B>>() {
-    let lock = Arc::new(RwLock::<P, B>::new(1));
+fn at_once<L: Raw, F: Face<L>>() {
+    let lock = Arc::new(RwLock::<L>::new(1));
     let hand = Hand::new();
     let reading = ready(hand.poll(pin!(F::ask(&lock))));
     assert_eq!(holders(&lock), [0, 1, 0]);
@@ -87,8 +111,8 @@ fn at_once<P: Preference, B: Backend, F: Face<P, B>>() {
     assert_eq!(Arc::strong_count(&lock), 1, "a reference is left over, or was given up twice");
 }
 
-fn waits_for_readers_and_goes_before_writers<P: Preference, B: Backend, F: Face<P, B>>() {
-    let lock = Arc::new(RwLock::<P, B>::new(1));
+fn waits_for_readers_and_goes_before_writers<L: Raw, F: Face<L>>() {
+    let lock = Arc::new(RwLock::<L>::new(1));
     let (hand, other) = (Hand::new(), Hand::new());
     let readers = (lock.read(), lock.read());
     let reading = F::read(&lock);
@@ -109,8 +133,8 @@ fn waits_for_readers_and_goes_before_writers<P: Preference, B: Backend, F: Face<
     assert_eq!(Arc::strong_count(&lock), 1);
 }
 
-fn dropped_before_the_first_poll<P: Preference, B: Backend, F: Face<P, B>>() {
-    let lock = Arc::new(RwLock::<P, B>::new(1));
+fn dropped_before_the_first_poll<L: Raw, F: Face<L>>() {
+    let lock = Arc::new(RwLock::<L>::new(1));
     let upgrade = F::Upgradable::upgrade_async(F::read(&lock));
     assert_eq!(holders(&lock), [0, 1, 0], "nothing happens before the first poll");
     drop(upgrade);
@@ -118,8 +142,8 @@ fn dropped_before_the_first_poll<P: Preference, B: Backend, F: Face<P, B>>() {
     assert_eq!(Arc::strong_count(&lock), 1);
 }
 
-fn dropped_in_line<P: Preference, B: Backend, F: Face<P, B>>() {
-    let lock = Arc::new(RwLock::<P, B>::new(1));
+fn dropped_in_line<L: Raw, F: Face<L>>() {
+    let lock = Arc::new(RwLock::<L>::new(1));
     let (hand, other) = (Hand::new(), Hand::new());
     let reader = lock.read();
     let mut upgrade = Box::pin(F::Upgradable::upgrade_async(F::read(&lock)));
@@ -135,8 +159,8 @@ fn dropped_in_line<P: Preference, B: Backend, F: Face<P, B>>() {
     assert_eq!(Arc::strong_count(&lock), 1);
 }
 
-fn dropped_when_granted<P: Preference, B: Backend, F: Face<P, B>>() {
-    let lock = Arc::new(RwLock::<P, B>::new(1));
+fn dropped_when_granted<L: Raw, F: Face<L>>() {
+    let lock = Arc::new(RwLock::<L>::new(1));
     let (hand, other) = (Hand::new(), Hand::new());
     let reader = lock.read();
     let mut upgrade = Box::pin(F::Upgradable::upgrade_async(F::read(&lock)));
@@ -152,8 +176,8 @@ fn dropped_when_granted<P: Preference, B: Backend, F: Face<P, B>>() {
     assert_eq!(Arc::strong_count(&lock), 1);
 }
 
-fn dropped_after_it_was_ready<P: Preference, B: Backend, F: Face<P, B>>() {
-    let lock = Arc::new(RwLock::<P, B>::new(1));
+fn dropped_after_it_was_ready<L: Raw, F: Face<L>>() {
+    let lock = Arc::new(RwLock::<L>::new(1));
     let hand = Hand::new();
     let mut upgrade = Box::pin(F::Upgradable::upgrade_async(F::read(&lock)));
     let writing = ready(hand.poll(upgrade.as_mut()));
@@ -167,8 +191,8 @@ fn dropped_after_it_was_ready<P: Preference, B: Backend, F: Face<P, B>>() {
 
 /// A reader's grant that its own task does not pick up gives way to the
 /// upgrade that it would keep waiting.
-fn a_sibling_gives_way<P: Preference, B: Backend, F: Face<P, B>>() {
-    let lock = Arc::new(RwLock::<P, B>::new(1));
+fn a_sibling_gives_way<L: Raw, F: Face<L>>() {
+    let lock = Arc::new(RwLock::<L>::new(1));
     let hand = Hand::new();
     let writer = lock.write();
     let mut sibling = Box::pin((*lock).read_async());
@@ -183,9 +207,9 @@ fn a_sibling_gives_way<P: Preference, B: Backend, F: Face<P, B>>() {
 }
 
 /// Tasks in several threads count by reading and upgrading: nothing is lost.
-fn nothing_is_lost<P: Preference, B: Backend, F: Face<P, B>>() {
+fn nothing_is_lost<L: Raw, F: Face<L>>() {
     const ROUNDS: u64 = 200;
-    let lock = Arc::new(RwLock::<P, B>::new(0));
+    let lock = Arc::new(RwLock::<L>::new(0));
     std::thread::scope(|scope| {
         for _ in 0..3 {
             let lock = &lock;
@@ -224,8 +248,15 @@ macro_rules! everywhere {
             $(
                 #[test]
                 fn $test() {
-                    super::super::$test::<$preference, $backend, super::super::Borrowed>();
-                    super::super::$test::<$preference, $backend, super::super::Owned>();
+                    type Plain = portunus::RawRwLock<$preference, $backend>;
+                    super::super::$test::<Plain, super::super::Borrowed>();
+                    super::super::$test::<Plain, super::super::Owned>();
+                    #[cfg(feature = "observe")]
+                    {
+                        type Observed = portunus::observe::RawRwLock<$preference, $backend>;
+                        super::super::$test::<Observed, super::super::Borrowed>();
+                        super::super::$test::<Observed, super::super::Owned>();
+                    }
                 }
             )+
             use super::*;

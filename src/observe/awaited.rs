@@ -7,15 +7,16 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use lock_api::{RawMutex as _, RawRwLock as _};
+use lock_api::{RawMutex as _, RawRwLock as _, RawRwLockUpgrade as _};
 
+use super::moment::Moment;
 use super::mutex::RawMutex;
 use super::probe::{Probe, Stamped};
 use super::rwlock::RawRwLock;
 use crate::atomic::{AtomicUsize, Ordering};
 use crate::backend::Backend;
 use crate::mutex::Lined;
-use crate::raw::traits::{RawMutexAsync, RawRwLockAsync, RawWaiter};
+use crate::raw::traits::{RawMutexAsync, RawRwLockAsync, RawRwLockUpgradeAsync, RawWaiter};
 use crate::raw::waiter::Waiter;
 use crate::rules::{Preference, SharedMode, Sole};
 use crate::rwlock;
@@ -24,19 +25,14 @@ use crate::rwlock;
 #[derive(Debug)]
 pub struct WatchedWaiter<W> {
     waiter: W,
-    /// The clock's nanoseconds when it began to wait, in two halves, for chips
-    /// that have no wider atomics; and whether it has.
-    since: [AtomicUsize; 2],
+    /// When it began to wait, and whether it has.
+    since: Moment,
     waits: AtomicUsize,
 }
 
 impl<W: Default> Default for WatchedWaiter<W> {
     fn default() -> Self {
-        Self {
-            waiter: W::default(),
-            since: [AtomicUsize::new(0), AtomicUsize::new(0)],
-            waits: AtomicUsize::new(0),
-        }
+        Self { waiter: W::default(), since: Moment::new(), waits: AtomicUsize::new(0) }
     }
 }
 
@@ -56,15 +52,11 @@ impl<W: RawWaiter> WatchedWaiter<W> {
     // a time.
 
     fn since(&self) -> Option<Duration> {
-        let [seconds, nanos] = &self.since;
-        let seconds = seconds.load(Ordering::Relaxed) as u64;
-        let nanos = nanos.load(Ordering::Relaxed) as u32;
-        (self.waits.load(Ordering::Relaxed) != 0).then(|| Duration::new(seconds, nanos))
+        (self.waits.load(Ordering::Relaxed) != 0).then(|| self.since.get())
     }
 
     fn begin(&self, now: Duration) {
-        self.since[0].store(now.as_secs() as usize, Ordering::Relaxed);
-        self.since[1].store(now.subsec_nanos() as usize, Ordering::Relaxed);
+        self.since.set(now);
         self.waits.store(1, Ordering::Relaxed);
     }
 
@@ -126,13 +118,13 @@ unsafe impl<B: Backend> RawMutexAsync for RawMutex<B> {
     }
 }
 
+/// The lock that is observed.
+type Plain<P, B> = rwlock::RawRwLock<P, super::Observed<B>>;
+
 // SAFETY: as the plain lock's, which does all of it.
 unsafe impl<P: Preference, B: Backend> RawRwLockAsync for RawRwLock<P, B> {
-    type SharedWaiter =
-        WatchedWaiter<<rwlock::RawRwLock<P, super::Observed<B>> as RawRwLockAsync>::SharedWaiter>;
-    type ExclusiveWaiter = WatchedWaiter<
-        <rwlock::RawRwLock<P, super::Observed<B>> as RawRwLockAsync>::ExclusiveWaiter,
-    >;
+    type SharedWaiter = WatchedWaiter<<Plain<P, B> as RawRwLockAsync>::SharedWaiter>;
+    type ExclusiveWaiter = WatchedWaiter<<Plain<P, B> as RawRwLockAsync>::ExclusiveWaiter>;
 
     unsafe fn poll_lock_shared(
         &self,
@@ -168,5 +160,46 @@ unsafe impl<P: Preference, B: Backend> RawRwLockAsync for RawRwLock<P, B> {
         // SAFETY: by this function's contract.
         unsafe { self.raw().cancel_lock_exclusive(waiter.waiter()) };
         waiter.cancelled(self.probe(), &SharedMode::Write);
+    }
+}
+
+// SAFETY: as the plain lock's, which does all of it.
+unsafe impl<P: Preference, B: Backend> RawRwLockUpgradeAsync for RawRwLock<P, B> {
+    type UpgradableWaiter = WatchedWaiter<<Plain<P, B> as RawRwLockUpgradeAsync>::UpgradableWaiter>;
+
+    unsafe fn poll_lock_upgradable(
+        &self,
+        waiter: Pin<&Self::UpgradableWaiter>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Stamped<Lined>> {
+        // SAFETY: by this function's contract.
+        let polled = unsafe { self.raw().poll_lock_upgradable(waiter.waiter(), cx) };
+        // SAFETY: the state that the poll gave.
+        let undo = |lined| unsafe { self.raw().unlock_upgradable(lined) };
+        let polled = waiter.polled(self.probe(), &SharedMode::Upgradable, polled, undo);
+        polled.map(|state| self.begins(state))
+    }
+
+    unsafe fn cancel_lock_upgradable(&self, waiter: Pin<&Self::UpgradableWaiter>) {
+        // SAFETY: by this function's contract.
+        unsafe { self.raw().cancel_lock_upgradable(waiter.waiter()) };
+        waiter.cancelled(self.probe(), &SharedMode::Upgradable);
+    }
+
+    // It holds already: what it waits counts as held.
+    type UpgradeWaiter = <Plain<P, B> as RawRwLockUpgradeAsync>::UpgradeWaiter;
+
+    unsafe fn poll_upgrade(
+        &self,
+        waiter: Pin<&Self::UpgradeWaiter>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Stamped<Lined>> {
+        // SAFETY: by this function's contract.
+        unsafe { self.raw().poll_upgrade(waiter, cx) }.map(|lined| self.goes_on(lined))
+    }
+
+    unsafe fn cancel_upgrade(&self, waiter: Pin<&Self::UpgradeWaiter>) -> Option<Stamped<Lined>> {
+        // SAFETY: by this function's contract.
+        unsafe { self.raw().cancel_upgrade(waiter) }.map(|lined| self.goes_on(lined))
     }
 }

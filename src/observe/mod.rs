@@ -48,6 +48,7 @@ mod awaited;
 mod awaited_holds;
 mod fifo_lock;
 mod inner;
+mod moment;
 mod mutex;
 mod probe;
 mod rwlock;
@@ -93,6 +94,10 @@ macro_rules! observed_family {
         /// Exclusive access to what a [`RwLock`] protects.
         pub type RwLockWriteGuard<'a, T, P = crate::Fair> =
             lock_api::RwLockWriteGuard<'a, RawRwLock<P>, T>;
+        /// Shared access to what a [`RwLock`] protects that can be upgraded to
+        /// exclusive access. One at a time, beside any number of readers.
+        pub type RwLockUpgradableReadGuard<'a, T, P = crate::Fair> =
+            lock_api::RwLockUpgradableReadGuard<'a, RawRwLock<P>, T>;
         /// The raw lock of [`RwLock`].
         pub type RawRwLock<P = crate::Fair> = super::RawRwLock<P, $backend>;
         /// A number of permits, handed out first come, first served, observed.

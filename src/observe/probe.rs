@@ -237,6 +237,19 @@ pub struct Stamped<G> {
     pub(super) since: Duration,
 }
 
+impl<G> Stamped<G> {
+    /// The state of the same hold in another mode.
+    pub(super) fn map(self, to: impl FnOnce(G) -> G) -> Self {
+        Self { guard: to(self.guard), since: self.since }
+    }
+
+    /// The same, where that may fail.
+    pub(super) fn try_map(self, to: impl FnOnce(G) -> Result<G, G>) -> Result<Self, Self> {
+        let stamp = |guard| Self { guard, since: self.since };
+        to(self.guard).map(stamp).map_err(stamp)
+    }
+}
+
 /// What a lock's [`Probe`] has counted: a snapshot, each number by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -2,35 +2,45 @@
 //!
 //! Invariant V1 as in `mutex.rs`: a guard's state is that of the plain lock,
 //! which it was made by, and goes back to it once, in its own mode.
+//!
+//! Whoever reads upgradably is the only one that does: since when it holds stands
+//! in the lock, because the state of its guard is forgotten when it has awaited
+//! an upgrade.
 
 #![allow(unsafe_code)]
 
 use core::fmt;
 
-use lock_api::RawRwLock as _;
+use lock_api::{RawRwLock as _, RawRwLockUpgrade as _};
 
 use super::inner::Observed;
+use super::moment::Moment;
 use super::probe::{Probe, Report, Reports, Stamped};
 use crate::backend::Backend;
 use crate::mutex::Lined;
 use crate::rules::{Preference, SharedMode};
 use crate::rwlock;
 
-/// The raw lock of [`crate::RawRwLock`], observed, for readers and writers;
-/// it has no upgradable readers.
+/// The raw lock of [`crate::RawRwLock`], observed.
+///
+/// An upgrade or a downgrade is no acquisition: the hold goes on in another
+/// mode, under whose name the hook hears of it, and what it waits for an upgrade
+/// counts as held.
 ///
 /// Made by [`observed`](Self::observed), it goes into a lock by
 /// `lock_api::RwLock::from_raw`.
 pub struct RawRwLock<P: Preference, B: Backend> {
     raw: rwlock::RawRwLock<P, Observed<B>>,
     probe: Probe,
+    /// Since when the upgradable reader holds.
+    upgradable: Moment,
 }
 
 impl<P: Preference, B: Backend> RawRwLock<P, B> {
     /// Unlocked, with this probe.
     #[must_use]
     pub const fn observed(probe: Probe) -> Self {
-        Self { raw: rwlock::RawRwLock::new(), probe }
+        Self { raw: rwlock::RawRwLock::new(), probe, upgradable: Moment::new() }
     }
 
     /// Its probe.
@@ -41,6 +51,11 @@ impl<P: Preference, B: Backend> RawRwLock<P, B> {
     /// What was counted until now, of readers and writers together.
     pub fn report(&self) -> Report {
         self.probe.report(self.raw.raw().inner().trades())
+    }
+
+    /// How many hold in `mode` now.
+    pub fn holders(&self, mode: SharedMode) -> usize {
+        self.raw.holders(mode)
     }
 
     /// How many wait now.
@@ -64,6 +79,28 @@ impl<P: Preference, B: Backend> RawRwLock<P, B> {
         // SAFETY: V1.
         let undo = |guard| unsafe { self.raw.unlock_exclusive(guard) };
         self.probe.enter(&SharedMode::Write, || self.raw.try_lock_exclusive(), wait, undo)
+    }
+
+    /// Enters to read upgradably, at once or by `wait`.
+    pub(super) fn read_upgradable(
+        &self,
+        wait: impl FnOnce() -> Option<Lined>,
+    ) -> Option<Stamped<Lined>> {
+        // SAFETY: V1.
+        let undo = |guard| unsafe { self.raw.unlock_upgradable(guard) };
+        let now = || self.raw.try_lock_upgradable();
+        self.probe.enter(&SharedMode::Upgradable, now, wait, undo).map(|state| self.begins(state))
+    }
+
+    /// The state of who reads upgradably from now on.
+    pub(super) fn begins(&self, state: Stamped<Lined>) -> Stamped<Lined> {
+        self.upgradable.set(state.since);
+        state
+    }
+
+    /// The state of who has read upgradably and writes now.
+    pub(super) fn goes_on(&self, guard: Lined) -> Stamped<Lined> {
+        Stamped { guard, since: self.upgradable.get() }
     }
 }
 
@@ -139,6 +176,72 @@ unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockFair for RawRwLock<P, 
     unsafe fn unlock_exclusive_fair(&self, state: Stamped<Lined>) {
         // SAFETY: by this function's contract.
         unsafe { lock_api::RawRwLock::unlock_exclusive(self, state) };
+    }
+}
+
+// SAFETY: as the plain lock, which does all of it (V1).
+unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockUpgrade for RawRwLock<P, B> {
+    type UpgradableGuard = Stamped<Lined>;
+
+    fn lock_upgradable(&self) -> Stamped<Lined> {
+        loop {
+            // As above.
+            if let Some(guard) = self.read_upgradable(|| Some(self.raw.lock_upgradable())) {
+                return guard;
+            }
+        }
+    }
+
+    fn try_lock_upgradable(&self) -> Option<Stamped<Lined>> {
+        let guard = self.raw.try_lock_upgradable()?;
+        Some(self.begins(Stamped { guard, since: self.probe.entered() }))
+    }
+
+    unsafe fn unlock_upgradable(&self, state: Stamped<Lined>) {
+        // SAFETY: V1.
+        unsafe { self.raw.unlock_upgradable(state.guard) };
+        self.probe.left(state.since, &SharedMode::Upgradable);
+    }
+
+    unsafe fn upgrade(&self, state: Stamped<Lined>) -> Stamped<Lined> {
+        // SAFETY: V1.
+        state.map(|guard| unsafe { self.raw.upgrade(guard) })
+    }
+
+    unsafe fn try_upgrade(&self, state: Stamped<Lined>) -> Result<Stamped<Lined>, Stamped<Lined>> {
+        // SAFETY: V1.
+        state.try_map(|guard| unsafe { self.raw.try_upgrade(guard) })
+    }
+}
+
+// SAFETY: every release hands over to the next in line: it is a fair one.
+unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockUpgradeFair for RawRwLock<P, B> {
+    unsafe fn unlock_upgradable_fair(&self, state: Stamped<Lined>) {
+        // SAFETY: by this function's contract.
+        unsafe { lock_api::RawRwLockUpgrade::unlock_upgradable(self, state) };
+    }
+}
+
+// SAFETY: as the plain lock, which does all of it (V1).
+unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockDowngrade for RawRwLock<P, B> {
+    unsafe fn downgrade(&self, state: Stamped<Lined>) -> Stamped<Lined> {
+        // SAFETY: V1.
+        state.map(|guard| unsafe { self.raw.downgrade(guard) })
+    }
+}
+
+// SAFETY: as the plain lock, which does all of it (V1).
+unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockUpgradeDowngrade for RawRwLock<P, B> {
+    unsafe fn downgrade_upgradable(&self, state: Stamped<Lined>) -> Stamped<Lined> {
+        // SAFETY: V1.
+        state.map(|guard| unsafe { self.raw.downgrade_upgradable(guard) })
+    }
+
+    unsafe fn downgrade_to_upgradable(&self, state: Stamped<Lined>) -> Stamped<Lined> {
+        // Before it is one, lest another one is at the same time.
+        let state = self.begins(state);
+        // SAFETY: V1.
+        state.map(|guard| unsafe { self.raw.downgrade_to_upgradable(guard) })
     }
 }
 

@@ -51,6 +51,36 @@ unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockTimed for RawRwLock<P,
     }
 }
 
+// SAFETY: as the plain lock's; an upgrade whose time is over leaves the hold as
+// it was.
+unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockUpgradeTimed for RawRwLock<P, B> {
+    fn try_lock_upgradable_for(&self, timeout: Duration) -> Option<Stamped<Lined>> {
+        self.read_upgradable(|| self.raw().try_lock_upgradable_for(timeout))
+    }
+
+    fn try_lock_upgradable_until(&self, deadline: Instant) -> Option<Stamped<Lined>> {
+        self.read_upgradable(|| self.raw().try_lock_upgradable_until(deadline))
+    }
+
+    unsafe fn try_upgrade_for(
+        &self,
+        state: Stamped<Lined>,
+        timeout: Duration,
+    ) -> Result<Stamped<Lined>, Stamped<Lined>> {
+        // SAFETY: by this function's contract: the plain lock's own state.
+        state.try_map(|guard| unsafe { self.raw().try_upgrade_for(guard, timeout) })
+    }
+
+    unsafe fn try_upgrade_until(
+        &self,
+        state: Stamped<Lined>,
+        deadline: Instant,
+    ) -> Result<Stamped<Lined>, Stamped<Lined>> {
+        // SAFETY: by this function's contract: the plain lock's own state.
+        state.try_map(|guard| unsafe { self.raw().try_upgrade_until(guard, deadline) })
+    }
+}
+
 impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// As [`crate::FifoLock::acquire_for`].
     pub fn acquire_for(&self, mode: R::Mode, timeout: Duration) -> Option<Hold<'_, R, B>> {
