@@ -25,8 +25,9 @@ use crate::owned::{Kept, OwnedHold, OwnedMutexGuard, OwnedPermit};
 use crate::raw::mode::Rules;
 use crate::raw::traits::{RawMutexAsync, RawRwLockAsync, RawRwLockUpgradeAsync, RawWaiter};
 use crate::raw::waiter::Seat;
+use crate::releasing::PermitPlace;
 use crate::semaphore::{
-    self, ClosableSemaphore, Counted, Face, Permit, Plain, Semaphore, Told, ToldMany,
+    self, Again, ClosableSemaphore, Counted, Face, Permit, Plain, Semaphore, Told, ToldMany,
 };
 use crate::wait::node::Request;
 
@@ -235,6 +236,14 @@ impl<B: Backend, F: Face> Kind for OwnedPermitKind<B, F> {
 
     fn is_done(seat: &Seat) -> bool {
         seat.is_done()
+    }
+}
+
+impl<B: Backend> ReleasableAsync for OwnedPermit<B> {
+    type Take = Acquire<OwnedPermitKind<B, Again>>;
+
+    fn take_async(place: PermitPlace<Arc<Semaphore<B>>>) -> Self::Take {
+        OwnedPermitKind::acquire(place.semaphore, semaphore::request(place.count))
     }
 }
 

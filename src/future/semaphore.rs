@@ -6,11 +6,12 @@ use core::marker::PhantomData;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-use super::{Acquire, Kind};
+use super::{Acquire, Kind, ReleasableAsync};
 use crate::backend::Backend;
 use crate::raw::waiter::Seat;
+use crate::releasing::PermitPlace;
 use crate::semaphore::{
-    ClosableSemaphore, Counted, Face, ONE, Permit, Plain, Semaphore, Told, ToldMany, request,
+    Again, ClosableSemaphore, Counted, Face, ONE, Permit, Plain, Semaphore, Told, ToldMany, request,
 };
 use crate::wait::node::{Refusal, Request};
 
@@ -168,5 +169,13 @@ impl<B: Backend> ClosableSemaphore<B> {
     /// or it is closed; also when that comes about while this waits.
     pub fn acquire_many_async(&self, count: u32) -> AcquireManyUnlessClosed<'_, B> {
         PermitKind::acquire(self.inner(), request(count))
+    }
+}
+
+impl<'a, B: Backend> ReleasableAsync for Permit<'a, B> {
+    type Take = Acquire<PermitKind<'a, B, Again>>;
+
+    fn take_async(place: PermitPlace<&'a Semaphore<B>>) -> Self::Take {
+        PermitKind::acquire(place.semaphore, request(place.count))
     }
 }

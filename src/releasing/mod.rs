@@ -4,6 +4,12 @@
 
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod owned;
+mod permit;
+#[cfg(feature = "std")]
+mod reentrant;
+
+#[allow(unreachable_pub, unused_imports, reason = "futures name it, and they are a feature")]
+pub use permit::PermitPlace;
 
 use core::fmt;
 use core::mem;
@@ -23,7 +29,7 @@ use crate::wait::node::Request;
 /// A guard whose lock can be let go and taken again.
 ///
 /// Implemented by the guards of mutexes, readers-writer locks and doors, by
-/// holds, and by those of them that keep their lock alive.
+/// holds and permits, and by those of them that keep their lock alive.
 pub trait Releasable: Sized {
     /// What is kept meanwhile: the lock, and how it was held.
     type Place;
@@ -37,6 +43,19 @@ pub trait Releasable: Sized {
     ///
     /// Blocks the calling thread or core.
     fn take(place: Self::Place) -> Self;
+
+    /// The same; where it can never be taken again, a guard that holds nothing,
+    /// and `false`.
+    #[doc(hidden)]
+    fn take_or_nothing(place: Self::Place) -> (Self, bool) {
+        (Self::take(place), true)
+    }
+
+    /// What [`take`](Self::take) does where it can never be taken again.
+    #[doc(hidden)]
+    fn gone() -> ! {
+        crate::misuse::stop("a lock that was let go for a while can't be taken again")
+    }
 
     /// Lets the lock go while `body` runs, and holds it again afterwards.
     ///
@@ -146,6 +165,10 @@ impl<G: Releasable> Releasing<G> {
     /// If `body` does, or a waker or rule while the lock is let go. The guard
     /// holds its lock again before the panic goes on.
     ///
+    /// Permits can't be taken again from a semaphore that was closed meanwhile,
+    /// or has fewer permits now: it panics, and the guard is a permit for
+    /// nothing, whose `count` is 0.
+    ///
     /// # Aborts
     ///
     /// If taking the lock again panics, which is for the user's own rules to
@@ -156,22 +179,34 @@ impl<G: Releasable> Releasing<G> {
             guard: &'g mut G,
             place: Option<G::Place>,
         }
-        impl<G: Releasable> Drop for Back<'_, G> {
-            fn drop(&mut self) {
+        impl<G: Releasable> Back<'_, G> {
+            /// `false`: the guard holds nothing.
+            fn take(&mut self) -> bool {
+                let Some(place) = self.place.take() else { return true };
                 let abort = AbortOnDrop;
-                let Some(place) = self.place.take() else { return };
-                let guard = G::take(place);
+                let (guard, whole) = G::take_or_nothing(place);
                 // SAFETY: what stands there was read out, and is not dropped.
                 unsafe { ptr::write(self.guard, guard) };
                 mem::forget(abort);
+                whole
+            }
+        }
+        impl<G: Releasable> Drop for Back<'_, G> {
+            fn drop(&mut self) {
+                // The body's panic says more than one of ours.
+                self.take();
             }
         }
         let place = Some(guard.place());
-        let back = Back { guard, place };
+        let mut back = Back { guard, place };
         // SAFETY: `back` borrows the place exclusively, so nobody sees what was
         // read out, and writes another guard before the borrow ends.
         drop(unsafe { ptr::read(back.guard) });
-        body()
+        let output = body();
+        if !back.take() {
+            G::gone();
+        }
+        output
     }
 }
 

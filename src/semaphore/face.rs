@@ -35,6 +35,20 @@ impl Face for Plain {
     }
 }
 
+/// Permits that were let go for a while; there is no other way out but a panic.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Again(());
+
+impl Face for Again {
+    type Output<P> = P;
+    const MANY: bool = true;
+
+    fn output<P>(result: Result<P, Refusal>, _: u32) -> P {
+        result.unwrap_or_else(|_| gone())
+    }
+}
+
 /// Permits, or that there are not so many: of a closed semaphore, none.
 #[doc(hidden)]
 #[derive(Debug)]
@@ -92,5 +106,14 @@ pub(super) fn closed() -> ! {
     stop(
         "the semaphore is closed: this acquisition has no way to say so, those of a \
          ClosableSemaphore have",
+    )
+}
+
+#[cold]
+#[inline(never)]
+pub(crate) fn gone() -> ! {
+    stop(
+        "permits that were let go for a while can't be taken again: the semaphore was closed, or \
+         has fewer permits now",
     )
 }

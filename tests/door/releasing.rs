@@ -1,5 +1,6 @@
 //! Guards that let go for a while.
 
+use std::cell::Cell;
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -129,6 +130,18 @@ where
     let lock = Arc::new(FifoLock::<Semaphore, B>::new(Semaphore::new(3)));
     check!(lock: lock.acquire_many(Permit::Permit, 2).expect("there are three"));
     check!(lock: lock.acquire_many_owned(Permit::Permit, 3).expect("there are three"));
+    let slots = Arc::new(portunus::Semaphore::<B>::new(3));
+    {
+        let free = || slots.available_permits() == 3;
+        macro_rules! check_permits {
+            ($($guard:expr),+) => {$(
+                each_way(stringify!($guard), &|| $guard, &free);
+                each_way_awaited(stringify!($guard), &|| $guard, &free);
+            )+};
+        }
+        check_permits!(slots.acquire_many(3).expect("there are three"));
+        check_permits!(slots.acquire_many_owned(3).expect("there are three"));
+    }
     let door = Arc::new(portunus::Door::<RawMutex<B>, u32>::new(1));
     check!(door: door.enter(), door.enter_arc());
     let door = Arc::new(portunus::SharedDoor::<RawRwLock<Fair, B>, u32>::new(1));
@@ -159,6 +172,101 @@ fn guards_of_other_locks_let_go() {
     let door = SharedDoor::<SharedOnOwnSpin, u32>::new(1);
     each_way("a shared door", &|| door.read(), &|| !door.is_locked());
     each_way("a shared door", &|| door.write(), &|| !door.is_locked());
+}
+
+/// One level of a re-entrant door is let go; who is inside by another one
+/// stays.
+#[test]
+fn a_reentrant_guard_lets_its_own_entry_go() {
+    let door = sync::ReentrantDoor::new(Cell::new(1));
+    each_way("a re-entrant door", &|| door.enter(), &|| !door.is_locked());
+    let outer = door.enter();
+    let mut inner = door.enter();
+    inner.releasing(|| assert!(door.is_locked(), "the outer guard is still inside"));
+    drop(outer);
+    inner.releasing(|| {
+        assert!(!door.is_locked());
+        // Another thread enters meanwhile.
+        thread::scope(|scope| {
+            scope.spawn(|| assert!(door.try_enter().is_some())).join().expect("no panic");
+        });
+    });
+    thread::scope(|scope| {
+        scope.spawn(|| assert!(door.try_enter().is_none())).join().expect("no panic");
+    });
+    assert_eq!(inner.get(), 1);
+}
+
+/// Permits come back as many as they were; those in line are served first.
+#[test]
+fn permits_come_back_as_many_as_they_were() {
+    let slots = Arc::new(sync::Semaphore::new(3));
+    let mut two = slots.acquire_many(2).expect("there are three");
+    two.releasing(|| assert_eq!(slots.available_permits(), 3));
+    assert_eq!((two.count(), slots.available_permits()), (2, 1));
+    let (two, ()) = smol::block_on(two.releasing_async(async {}));
+    assert_eq!((two.count(), slots.available_permits()), (2, 1));
+    drop(two);
+    let owned = slots.acquire_many_owned(2).expect("there are three");
+    let owned = Releasing::new(owned).reacquire();
+    let (owned, ()) = smol::block_on(owned.releasing_async(async {}));
+    assert_eq!((owned.count(), slots.available_permits()), (2, 1));
+    drop(owned);
+    assert_eq!(slots.available_permits(), 3);
+    // None at all is neither let go nor taken.
+    let all = slots.acquire_many(3).expect("there are three");
+    let mut none = slots.acquire_many(0).expect("nothing");
+    none.releasing(|| ());
+    let (none, ()) = smol::block_on(none.releasing_async(async {}));
+    assert_eq!((none.count(), all.count()), (0, 3));
+}
+
+/// What can't be taken again is told by a panic, never by waiting for ever, and
+/// nothing comes back twice.
+#[test]
+fn permits_that_are_gone_are_not_waited_for() {
+    let gone = |close: bool| {
+        watched("permits that are gone", move || {
+            let meddle = |slots: &sync::Semaphore| match close {
+                true => slots.close(),
+                false => slots.resize(1).expect("few enough"),
+            };
+            let left = if close { 3 } else { 1 };
+            let fresh = || Arc::new(sync::Semaphore::new(3));
+
+            let slots = fresh();
+            let mut two = slots.acquire_many(2).expect("there are three");
+            let said = panic_of(|| two.releasing(|| meddle(&slots)));
+            assert!(said.contains("can't be taken again"), "{said}");
+            assert_eq!(two.count(), 0, "a permit for nothing");
+            drop(two);
+            assert_eq!(slots.available_permits(), left);
+
+            // The body's own panic goes on instead.
+            let slots = fresh();
+            let mut two = slots.acquire_many_owned(2).expect("there are three");
+            let said = panic_of(|| {
+                two.releasing(|| {
+                    meddle(&slots);
+                    panic!("body");
+                })
+            });
+            assert_eq!((said.as_str(), two.count()), ("body", 0));
+
+            let slots = fresh();
+            let releasing = Releasing::new(slots.acquire_many(2).expect("there are three"));
+            meddle(&slots);
+            assert!(panic_of(|| releasing.reacquire()).contains("can't be taken again"));
+
+            let slots = fresh();
+            let owned = slots.acquire_many_owned(2).expect("there are three");
+            let scope = owned.releasing_async(async { meddle(&slots) });
+            assert!(panic_of(|| smol::block_on(scope)).contains("can't be taken again"));
+            assert_eq!(slots.available_permits(), left);
+        });
+    };
+    gone(true);
+    gone(false);
 }
 
 /// A hold of no units lets nothing go, and has nothing to take again.
