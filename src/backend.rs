@@ -131,6 +131,10 @@ macro_rules! family {
         /// Reading and writing access to what is behind a [`SharedDoor`].
         pub type DoorWriteGuard<'a, T, $($own,)? P = crate::Fair> =
             crate::DoorWriteGuard<'a, RawRwLock<$($own,)? P>, T, SharedCondvar<$($own)?>>;
+        /// Reading access to what is behind a [`SharedDoor`] that may become
+        /// writing access.
+        pub type DoorUpgradableReadGuard<'a, T, $($own,)? P = crate::Fair> =
+            crate::DoorUpgradableReadGuard<'a, RawRwLock<$($own,)? P>, T, SharedCondvar<$($own)?>>;
         /// A value that can be waited for.
         pub type Accessor<T $(, $own)?> = crate::Accessor<T, $backend>;
         /// What an [`Accessor`] is but its value: a field for

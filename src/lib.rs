@@ -35,7 +35,7 @@
 //! | `accessor/mod.rs`, `accessor/changes.rs`, `accessor/question.rs` | what lies under a condition's lock |
 //! | `atomic/model.rs` | cells that loom watches |
 //! | `condvar/guard.rs`, `condvar/guards.rs`, `condvar/raw.rs` | letting a guard's lock go and taking it again |
-//! | `door/exclusive.rs`, `door/shared.rs`, `door/guard.rs`, `door/mapped.rs`, `door/owned.rs` | guards over anybody's raw lock |
+//! | `door/exclusive.rs`, `door/shared.rs`, `door/guard.rs`, `door/mapped.rs`, `door/owned.rs`, `door/owned_mapped.rs`, `door/upgradable.rs` | guards over anybody's raw lock |
 //! | `door/wait.rs`, `door/timed.rs`, `door/owned_timed.rs` | waiting with these guards |
 //! | `door/reentrant.rs` | telling threads from each other |
 //! | `future/*.rs` | polling places that are pinned |
@@ -172,10 +172,13 @@ pub use counter::{Counter, CounterError, IntCounter};
 #[cfg(feature = "std")]
 pub use door::ReentrantDoor;
 pub use door::{
-    AccessError, Door, DoorGuard, DoorReadGuard, DoorWriteGuard, Permissions, Proxy, SharedDoor,
+    AccessError, Door, DoorGuard, DoorReadGuard, DoorUpgradableReadGuard, DoorWriteGuard,
+    Permissions, Proxy, SharedDoor,
 };
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub use door::{OwnedDoorGuard, OwnedDoorReadGuard, OwnedDoorWriteGuard};
+pub use door::{
+    OwnedDoorGuard, OwnedDoorReadGuard, OwnedDoorUpgradableReadGuard, OwnedDoorWriteGuard,
+};
 pub use error::{AcquireError, Closed, ConvertError, TooMany, TooManyPermits};
 pub use fifo_lock::FifoLock;
 pub use guarded::{Guarded, NotExclusive, UpgradeError};

@@ -12,7 +12,10 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use portunus::door::{MappedDoorGuard, MappedDoorReadGuard, MappedDoorWriteGuard, ThreadId};
+use portunus::door::{
+    MappedDoorGuard, MappedDoorReadGuard, MappedDoorWriteGuard, OwnedMappedDoorGuard,
+    OwnedMappedDoorReadGuard, OwnedMappedDoorWriteGuard, ThreadId,
+};
 use portunus::future::{
     AcquireHold, AcquireManyHold, AcquireManyOwnedHold, AcquireManyOwnedPermit,
     AcquireManyOwnedUnlessClosed, AcquireManyPermit, AcquireManyUnlessClosed, AcquireOwnedHold,
@@ -25,8 +28,9 @@ use portunus::future::{
 use portunus::guarded::ExclusiveMode;
 use portunus::rules::{Access, ReadWrite, Sole};
 use portunus::{
-    Fair, Held, InnerLock, IntCounter, OwnedDoorGuard, OwnedDoorReadGuard, OwnedDoorWriteGuard,
-    Proxy, RawMutexInner, ReadPreferring, Releasing, Rules, WritePreferring,
+    Fair, Held, InnerLock, IntCounter, OwnedDoorGuard, OwnedDoorReadGuard,
+    OwnedDoorUpgradableReadGuard, OwnedDoorWriteGuard, Proxy, RawMutexInner, ReadPreferring,
+    Releasing, Rules, WritePreferring,
 };
 
 // === Asking for a trait that may not be there ===
@@ -190,6 +194,8 @@ macro_rules! backend {
                 type Inside<T> = DoorGuard<'static, T>;
                 type Mapped<T> = MappedDoorGuard<'static, RawMutex, T, Condvar>;
                 type Owned<T> = OwnedDoorGuard<RawMutex, T, Condvar>;
+                type OwnedPart<T> = OwnedMappedDoorGuard<RawMutex, u64, T, Condvar>;
+                type OwnedWhole<T> = OwnedMappedDoorGuard<RawMutex, T, u64, Condvar>;
                 type Awaited<T> = EnterDoor<'static, RawMutex, T, Condvar>;
                 type AwaitedArc<T> = EnterDoorArc<RawMutex, T, Condvar>;
                 type Access<T> = Proxy<'static, T, DoorGuard<'static, T>>;
@@ -200,6 +206,8 @@ macro_rules! backend {
                     Inside: SEND_SYNC, SEND, NONE, NONE;
                     Mapped: SEND_SYNC, SEND, SYNC, NONE;
                     Owned: SEND_SYNC, SEND, NONE, NONE;
+                    OwnedPart: SEND_SYNC, SEND, SYNC, NONE;
+                    OwnedWhole: SEND_SYNC, SEND_SYNC, NONE, NONE;
                     Awaited: SEND_SYNC, SEND_SYNC, NONE, NONE;
                     AwaitedArc: SEND_SYNC, SEND_SYNC, NONE, NONE;
                     Access: SEND_SYNC, SEND, NONE, NONE;
@@ -214,6 +222,12 @@ macro_rules! backend {
                 type Writing<T> = DoorWriteGuard<'static, T>;
                 type MappedReading<T> = MappedDoorReadGuard<'static, RawRwLock, T, SharedCondvar>;
                 type MappedWriting<T> = MappedDoorWriteGuard<'static, RawRwLock, T, SharedCondvar>;
+                type Looking<T> = DoorUpgradableReadGuard<'static, T>;
+                type OwnedLooking<T> = OwnedDoorUpgradableReadGuard<RawRwLock, T, SharedCondvar>;
+                type OwnedReadingPart<T> =
+                    OwnedMappedDoorReadGuard<RawRwLock, u64, T, SharedCondvar>;
+                type OwnedWritingPart<T> =
+                    OwnedMappedDoorWriteGuard<RawRwLock, u64, T, SharedCondvar>;
                 type OwnedReading<T> = OwnedDoorReadGuard<RawRwLock, T, SharedCondvar>;
                 type OwnedWriting<T> = OwnedDoorWriteGuard<RawRwLock, T, SharedCondvar>;
                 type AwaitedRead<T> = ReadDoor<'static, RawRwLock, T, SharedCondvar>;
@@ -228,6 +242,10 @@ macro_rules! backend {
                     Writing: SEND_SYNC, NONE, NONE, NONE;
                     MappedReading: SEND_SYNC, NONE, SEND_SYNC, NONE;
                     MappedWriting: SEND_SYNC, SEND, SYNC, NONE;
+                    Looking: SEND_SYNC, NONE, NONE, NONE;
+                    OwnedLooking: SEND_SYNC, NONE, NONE, NONE;
+                    OwnedReadingPart: SEND_SYNC, NONE, SEND_SYNC, NONE;
+                    OwnedWritingPart: SEND_SYNC, SEND, SYNC, NONE;
                     OwnedReading: SEND_SYNC, NONE, NONE, NONE;
                     OwnedWriting: SEND_SYNC, NONE, NONE, NONE;
                     WaitingRead: SEND_SYNC, NONE, NONE, NONE;

@@ -17,6 +17,7 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
+use core::ptr;
 
 use lock_api::{RawMutex, RawRwLock};
 
@@ -48,6 +49,15 @@ macro_rules! guard {
                 Self { door, state: ManuallyDrop::new(state), access: PhantomData }
             }
 
+            /// Takes it apart; nothing is let go.
+            #[allow(dead_code, reason = "not every guard becomes another one")]
+            pub(crate) fn into_parts(self) -> ($pointer, L::$state) {
+                let mut guard = ManuallyDrop::new(self);
+                // SAFETY: the guard is not dropped, and each is read out once
+                // (G2).
+                unsafe { (ptr::read(&guard.door), ManuallyDrop::take(&mut guard.state)) }
+            }
+
             /// The door through which it came.
             pub fn door(guard: &Self) -> &$pointer {
                 &guard.door
@@ -69,7 +79,7 @@ macro_rules! guard {
             fn drop(&mut self) {
                 // SAFETY: it holds with this state (G1), which is taken out
                 // once (G2), and nothing it led to is left (G3).
-                unsafe { self.door.lock.$unlock(ManuallyDrop::take(&mut self.state)) };
+                unsafe { self.door.raw().$unlock(ManuallyDrop::take(&mut self.state)) };
             }
         }
 
@@ -113,7 +123,7 @@ guard! {
     /// Forgotten, it holds for ever.
     #[doc(alias = "release")]
     DoorGuard<'a> [&'a Door<L, T, C>, &'a mut T]
-    RawMutex, Guard, force_unlock
+    RawMutex, Guard, unlock
 }
 writing! { DoorGuard<'a> RawMutex }
 
@@ -137,7 +147,7 @@ guard! {
     /// ```
     #[doc(alias = "release_read")]
     DoorReadGuard<'a> [&'a SharedDoor<L, T, C>, &'a T]
-    RawRwLock, SharedGuard, force_unlock_read
+    RawRwLock, SharedGuard, unlock_shared
 }
 
 guard! {
@@ -145,6 +155,6 @@ guard! {
     /// it releases.
     #[doc(alias = "release_write")]
     DoorWriteGuard<'a> [&'a SharedDoor<L, T, C>, &'a mut T]
-    RawRwLock, ExclusiveGuard, force_unlock_write
+    RawRwLock, ExclusiveGuard, unlock_exclusive
 }
 writing! { DoorWriteGuard<'a> RawRwLock }

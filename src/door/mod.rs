@@ -4,13 +4,15 @@
 //! |---|---|---|
 //! | the door | [`Door`] | [`SharedDoor`] |
 //! | over any raw lock of `lock_api` 0.5 | [`RawMutex`](lock_api::RawMutex) | [`RawRwLock`](lock_api::RawRwLock) |
-//! | entering | `enter` | `read`, `write` |
-//! | without waiting | `try_enter` | `try_read`, `try_write` |
+//! | entering | `enter` | `read`, `write`, `upgradable_read` |
+//! | without waiting | `try_enter` | `try_read`, `try_write`, .. |
 //! | no longer than a time | `enter_for`, `enter_until` | `read_for`, `write_for`, .. |
 //! | awaited (feature `async`) | `enter_async` | `read_async`, `write_async` |
 //! | with a guard that keeps the door alive (feature `alloc`) | `enter_arc`, .. | `read_arc`, `write_arc`, .. |
 //! | decided at run time | [`access`](Door::access) | [`access`](SharedDoor::access) |
-//! | the guards | [`DoorGuard`] | [`DoorReadGuard`], [`DoorWriteGuard`] |
+//! | the guards | [`DoorGuard`] | [`DoorReadGuard`], [`DoorWriteGuard`], [`DoorUpgradableReadGuard`] |
+//! | from one kind to another, without letting go | | `upgrade`, `try_upgrade`, `downgrade`, .. of the guards |
+//! | a part of the resource | `map`, `try_map` of the guards | the same |
 //!
 //! # Waiting inside
 //!
@@ -135,10 +137,15 @@ mod wait;
 #[macro_use]
 mod timed;
 
+#[macro_use]
+mod upgradable;
+
 mod exclusive;
 mod mapped;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod owned;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod owned_mapped;
 #[cfg(all(feature = "std", target_has_atomic = "ptr"))]
 mod owned_timed;
 mod proxy;
@@ -150,11 +157,16 @@ pub use exclusive::Door;
 pub use guard::{DoorGuard, DoorReadGuard, DoorWriteGuard};
 pub use mapped::{MappedDoorGuard, MappedDoorReadGuard, MappedDoorWriteGuard};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub use owned::{OwnedDoorGuard, OwnedDoorReadGuard, OwnedDoorWriteGuard};
+pub use owned::{
+    OwnedDoorGuard, OwnedDoorReadGuard, OwnedDoorUpgradableReadGuard, OwnedDoorWriteGuard,
+};
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub use owned_mapped::{OwnedMappedDoorGuard, OwnedMappedDoorReadGuard, OwnedMappedDoorWriteGuard};
 pub use proxy::{AccessError, Borrowed, Permissions, Proxy, Resource, SharedDoorGuard};
 #[cfg(feature = "std")]
 pub use reentrant::{ReentrantDoor, ThreadId};
 pub use shared::SharedDoor;
+pub use upgradable::DoorUpgradableReadGuard;
 
 use crate::backend::Backend;
 use crate::condvar::{RawCondvar, SharedCondvar};

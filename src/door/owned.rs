@@ -10,12 +10,16 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
+use core::ptr;
 
-use lock_api::{RawCondvar, RawCondvarTimed, RawMutex, RawMutexTimed, RawRwLock, RawRwLockTimed};
+use lock_api::{
+    RawCondvar, RawCondvarTimed, RawMutex, RawMutexTimed, RawRwLock, RawRwLockDowngrade,
+    RawRwLockTimed, RawRwLockUpgrade, RawRwLockUpgradeDowngrade, RawRwLockUpgradeTimed,
+};
 
 use super::{Door, NoCondvar, SharedDoor};
 use crate::condvar::WaitTimeoutResult;
-use crate::raw::RawSharedCondvar;
+use crate::raw::{RawSharedCondvar, RawSharedCondvarUpgrade};
 use crate::wait::Forever;
 
 guard! {
@@ -31,22 +35,31 @@ guard! {
     /// assert_eq!(*door.enter(), 2);
     /// ```
     OwnedDoorGuard <> [Arc<Door<L, T, C>>, T]
-    RawMutex, Guard, force_unlock
+    RawMutex, Guard, unlock
 }
 writing! { OwnedDoorGuard <> RawMutex }
 
 guard! {
     /// A [`DoorReadGuard`](super::DoorReadGuard) that keeps its door alive.
     OwnedDoorReadGuard <> [Arc<SharedDoor<L, T, C>>, T]
-    RawRwLock, SharedGuard, force_unlock_read
+    RawRwLock, SharedGuard, unlock_shared
 }
 
 guard! {
     /// A [`DoorWriteGuard`](super::DoorWriteGuard) that keeps its door alive.
     OwnedDoorWriteGuard <> [Arc<SharedDoor<L, T, C>>, T]
-    RawRwLock, ExclusiveGuard, force_unlock_write
+    RawRwLock, ExclusiveGuard, unlock_exclusive
 }
 writing! { OwnedDoorWriteGuard <> RawRwLock }
+
+guard! {
+    /// A [`DoorUpgradableReadGuard`](super::DoorUpgradableReadGuard) that keeps
+    /// its door alive.
+    OwnedDoorUpgradableReadGuard <> [Arc<SharedDoor<L, T, C>>, T]
+    RawRwLockUpgrade, UpgradableGuard, unlock_upgradable
+}
+
+converting! { OwnedDoorUpgradableReadGuard, OwnedDoorReadGuard, OwnedDoorWriteGuard <>; }
 
 /// Writes an acquisition whose guard keeps the door alive.
 macro_rules! entering {
@@ -133,16 +146,44 @@ entering! { [RawRwLockTimed] SharedDoor -> OwnedDoorWriteGuard;
     write_arc_until(deadline: Instant) = try_lock_exclusive_until;
 }
 
+impl<L: RawRwLockUpgrade, T: ?Sized, C> SharedDoor<L, T, C> {
+    /// As [`upgradable_read`](Self::upgradable_read), with a guard that keeps
+    /// the door alive.
+    pub fn upgradable_read_arc(self: &Arc<Self>) -> OwnedDoorUpgradableReadGuard<L, T, C> {
+        let state = self.raw().lock_upgradable();
+        // SAFETY: just acquired, in this kind.
+        unsafe { OwnedDoorUpgradableReadGuard::new(Arc::clone(self), state) }
+    }
+}
+
+entering! { [RawRwLockUpgrade] SharedDoor -> OwnedDoorUpgradableReadGuard;
+    /// As [`try_upgradable_read`](Self::try_upgradable_read), with a guard that
+    /// keeps the door alive.
+    try_upgradable_read_arc() = try_lock_upgradable;
+}
+
+entering! { [RawRwLockUpgradeTimed] SharedDoor -> OwnedDoorUpgradableReadGuard;
+    /// As [`upgradable_read_for`](Self::upgradable_read_for), with a guard that
+    /// keeps the door alive.
+    upgradable_read_arc_for(timeout: Duration) = try_lock_upgradable_for;
+    /// As [`upgradable_read_until`](Self::upgradable_read_until), with a guard
+    /// that keeps the door alive.
+    upgradable_read_arc_until(deadline: Instant) = try_lock_upgradable_until;
+}
+
 condition! {
     OwnedDoorGuard<> RawMutex, door.condvar;
     OwnedDoorReadGuard<> RawRwLock, door.condvar;
     OwnedDoorWriteGuard<> RawRwLock, door.condvar;
+    OwnedDoorUpgradableReadGuard<> RawRwLockUpgrade, door.condvar;
 }
 
 notifying! {
     OwnedDoorGuard<> [RawMutex, RawCondvar<RawMutex = L>] "notify", "broadcast";
     OwnedDoorReadGuard<> [RawRwLock, RawSharedCondvar<L>] "notify_read", "notify_all_read";
     OwnedDoorWriteGuard<> [RawRwLock, RawSharedCondvar<L>] "notify_write", "notify_all_write";
+    OwnedDoorUpgradableReadGuard<> [RawRwLockUpgrade, RawSharedCondvar<L>]
+        "notify_read", "notify_all_read";
 }
 
 waiting! {
@@ -152,6 +193,8 @@ waiting! {
         |lock, state, condvar| condvar.wait_shared(lock, state, &Forever);
     OwnedDoorWriteGuard<> [RawRwLock, RawSharedCondvar<L>] [&mut] "wait_write",
         |lock, state, condvar| condvar.wait_exclusive(lock, state, &Forever);
+    OwnedDoorUpgradableReadGuard<> [RawRwLockUpgrade, RawSharedCondvarUpgrade<L>] [&] "wait_read",
+        |lock, state, condvar| condvar.wait_upgradable(lock, state, &Forever);
 }
 
 waiting_timed! { OwnedDoorGuard<>; }

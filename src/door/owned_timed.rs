@@ -5,14 +5,15 @@
 use core::time::Duration;
 use std::time::Instant;
 
-use lock_api::RawRwLock;
+use lock_api::{RawRwLock, RawRwLockUpgrade};
 
-use super::{OwnedDoorReadGuard, OwnedDoorWriteGuard};
+use super::{OwnedDoorReadGuard, OwnedDoorUpgradableReadGuard, OwnedDoorWriteGuard};
 use crate::condvar::WaitTimeoutResult;
-use crate::raw::RawSharedCondvar;
+use crate::raw::{RawSharedCondvar, RawSharedCondvarUpgrade};
 use crate::wait::until::Until;
 
 waiting_shared_timed! {
-    OwnedDoorReadGuard<> [&] wait_shared;
-    OwnedDoorWriteGuard<> [&mut] wait_exclusive;
+    OwnedDoorReadGuard<> [RawRwLock, RawSharedCondvar] [&] wait_shared;
+    OwnedDoorWriteGuard<> [RawRwLock, RawSharedCondvar] [&mut] wait_exclusive;
+    OwnedDoorUpgradableReadGuard<> [RawRwLockUpgrade, RawSharedCondvarUpgrade] [&] wait_upgradable;
 }

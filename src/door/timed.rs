@@ -5,17 +5,20 @@
 use core::time::Duration;
 use std::time::Instant;
 
-use lock_api::RawRwLock;
+use lock_api::{RawRwLock, RawRwLockUpgrade};
 
-use super::{DoorReadGuard, DoorWriteGuard};
+use super::{DoorReadGuard, DoorUpgradableReadGuard, DoorWriteGuard};
 use crate::condvar::WaitTimeoutResult;
-use crate::raw::RawSharedCondvar;
+use crate::raw::{RawSharedCondvar, RawSharedCondvarUpgrade};
 use crate::wait::until::Until;
 
 /// Adds timed waits to guards of a shared door.
 macro_rules! waiting_shared_timed {
-    ($($name:ident <$($life:lifetime)?> [& $($mutable:ident)?] $wait:ident;)+) => {$(
-        impl<$($life,)? L: RawRwLock, T: ?Sized, C: RawSharedCondvar<L>> $name<$($life,)? L, T, C> {
+    ($(
+        $name:ident <$($life:lifetime)?> [$raw:ident, $condvar:ident] [& $($mutable:ident)?]
+        $wait:ident;
+    )+) => {$(
+        impl<$($life,)? L: $raw, T: ?Sized, C: $condvar<L>> $name<$($life,)? L, T, C> {
             /// As [`wait`](Self::wait), waiting for a notification no longer
             /// than `timeout`.
             ///
@@ -79,6 +82,7 @@ macro_rules! waiting_shared_timed {
 }
 
 waiting_shared_timed! {
-    DoorReadGuard<'a> [&] wait_shared;
-    DoorWriteGuard<'a> [&mut] wait_exclusive;
+    DoorReadGuard<'a> [RawRwLock, RawSharedCondvar] [&] wait_shared;
+    DoorWriteGuard<'a> [RawRwLock, RawSharedCondvar] [&mut] wait_exclusive;
+    DoorUpgradableReadGuard<'a> [RawRwLockUpgrade, RawSharedCondvarUpgrade] [&] wait_upgradable;
 }

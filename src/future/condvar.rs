@@ -18,7 +18,8 @@ use crate::condvar::{
 };
 use crate::mutex::RawMutex;
 use crate::raw::traits::{
-    RawCondvarAsync, RawMutexAsync, RawRwLockAsync, RawSharedCondvarAsync, RawWaiter,
+    RawCondvarAsync, RawMutexAsync, RawRwLockAsync, RawRwLockUpgradeAsync, RawSharedCondvarAsync,
+    RawSharedCondvarUpgradeAsync, RawWaiter,
 };
 use crate::raw::waiter::Seat;
 use crate::rules::Preference;
@@ -426,5 +427,41 @@ unsafe impl<$($param)*> RawSharedCondvarAsync<$lock> for $condvar {
 }
     };
 }
+/// The same for upgradable readers.
+macro_rules! upgradable {
+    ([$($param:tt)*] $condvar:ty, $lock:ty) => {
+// SAFETY: as for a mutex.
+unsafe impl<$($param)*> RawSharedCondvarUpgradeAsync<$lock> for $condvar {
+    type UpgradableWaiter = TwoLines<<$lock as RawRwLockUpgradeAsync>::UpgradableWaiter>;
+
+    unsafe fn join_upgradable(
+        &self,
+        _: &$lock,
+        waiter: Pin<&Self::UpgradableWaiter>,
+        waker: &Waker,
+    ) {
+        // SAFETY: by this function's contract.
+        unsafe { waiter.join(self.queue(), waker) };
+    }
+
+    unsafe fn poll_wait_upgradable(
+        &self,
+        lock: &$lock,
+        waiter: Pin<&Self::UpgradableWaiter>,
+        cx: &mut Context<'_>,
+    ) -> Poll<<$lock as lock_api::RawRwLockUpgrade>::UpgradableGuard> {
+        // SAFETY: by this function's contract; always the same lock.
+        unsafe { waiter.poll(self.queue(), cx, |waiter, cx| lock.poll_lock_upgradable(waiter, cx)) }
+    }
+
+    unsafe fn cancel_wait_upgradable(&self, lock: &$lock, waiter: Pin<&Self::UpgradableWaiter>) {
+        // SAFETY: as above.
+        unsafe { waiter.cancel(self.queue(), |waiter| lock.cancel_lock_upgradable(waiter)) };
+    }
+}
+    };
+}
+upgradable!([L: RawRwLockUpgradeAsync, B: Backend] RawCondvar<L, B>, L);
+upgradable!([P: Preference, B: Backend] SharedCondvar<B>, RawRwLock<P, B>);
 shared!([L: RawRwLockAsync, B: Backend] RawCondvar<L, B>, L);
 shared!([P: Preference, B: Backend] SharedCondvar<B>, RawRwLock<P, B>);

@@ -2,14 +2,17 @@
 
 #![allow(unsafe_code)]
 
+use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use super::rwlock::{Upgradable, UpgradeKind};
 use super::{Acquire, Keeps, Kind};
 use crate::door::{
-    Door, DoorGuard, DoorReadGuard, DoorWriteGuard, Permissions, Proxy, SharedDoor, SharedDoorGuard,
+    Door, DoorGuard, DoorReadGuard, DoorUpgradableReadGuard, DoorWriteGuard, Permissions, Proxy,
+    SharedDoor, SharedDoorGuard,
 };
-use crate::raw::traits::{RawMutexAsync, RawRwLockAsync, RawWaiter};
+use crate::raw::traits::{RawMutexAsync, RawRwLockAsync, RawRwLockUpgradeAsync, RawWaiter};
 
 /// The kinds of entering, which differ in names only.
 macro_rules! entering {
@@ -83,6 +86,97 @@ entering! {
     /// Awaits a [`DoorWriteGuard`]; made by [`SharedDoor::write_async`].
     WriteDoor<'a>, WriteDoorKind, &'a SharedDoor<L, T, C>, RawRwLockAsync, ExclusiveWaiter,
     DoorWriteGuard<'a, L, T, C>, poll_lock_exclusive, cancel_lock_exclusive
+}
+
+entering! {
+    /// Awaits a [`DoorUpgradableReadGuard`]; made by
+    /// [`SharedDoor::upgradable_read_async`].
+    UpgradableReadDoor<'a>, UpgradableReadDoorKind, &'a SharedDoor<L, T, C>, RawRwLockUpgradeAsync,
+    UpgradableWaiter,
+    DoorUpgradableReadGuard<'a, L, T, C>, poll_lock_upgradable, cancel_lock_upgradable
+}
+
+/// Writes the awaited upgrade of a guard.
+macro_rules! upgrading {
+    (
+        $(#[$meta:meta])*
+        $alias:ident, $guard:ident -> $write:ident <$($life:lifetime)?> $(, $example:literal)?
+    ) => {
+        $(#[$meta])*
+        pub type $alias<$($life,)? L, T, C> = Acquire<UpgradeKind<$guard<$($life,)? L, T, C>>>;
+
+        impl<$($life,)? L: RawRwLockUpgradeAsync, T: ?Sized, C> Upgradable
+            for $guard<$($life,)? L, T, C>
+        {
+            type Raw = L;
+            type Writing = $write<$($life,)? L, T, C>;
+
+            fn raw(&self) -> &L {
+                Self::door(self).raw()
+            }
+
+            unsafe fn into_writing(self, state: L::ExclusiveGuard) -> Self::Writing {
+                let (door, upgraded) = self.into_parts();
+                mem::forget(upgraded);
+                // SAFETY: by this function's contract; the guard that had it is
+                // gone.
+                unsafe { $write::new(door, state) }
+            }
+        }
+
+        impl<$($life,)? L: RawRwLockUpgradeAsync, T: ?Sized, C> $guard<$($life,)? L, T, C> {
+            /// As [`upgrade`](Self::upgrade), suspending the task until the
+            /// readers have left. It takes the guard and gives a write guard
+            /// back.
+            ///
+            $(#[doc = $example])?
+            ///
+            /// # Cancel safety
+            ///
+            /// The future owns the guard. Dropped before the first poll or
+            /// queued, it releases the upgradable access; granted but not
+            /// polled since, the exclusive access. To keep the guard whatever
+            /// happens, use [`try_upgrade`](Self::try_upgrade).
+            ///
+            /// # Panics
+            ///
+            /// If polled again after it was ready.
+            pub fn upgrade_async(guard: Self) -> $alias<$($life,)? L, T, C> {
+                UpgradeKind::acquire(guard)
+            }
+        }
+    };
+}
+
+upgrading! {
+    /// Awaits exclusive access for an upgradable reader; made by
+    /// [`DoorUpgradableReadGuard::upgrade_async`].
+    UpgradeDoor, DoorUpgradableReadGuard -> DoorWriteGuard<'a>,
+    "```
+use portunus::DoorUpgradableReadGuard;
+use portunus::sync::SharedDoor;
+
+# smol::block_on(async {
+let board: SharedDoor<Vec<u32>> = SharedDoor::new(vec![1]);
+let looking = board.upgradable_read_async().await;
+if looking.len() < 2 {
+    DoorUpgradableReadGuard::upgrade_async(looking).await.push(2);
+}
+assert_eq!(board.read_async().await.len(), 2);
+# });
+```"
+}
+
+impl<L: RawRwLockUpgradeAsync, T: ?Sized, C> SharedDoor<L, T, C> {
+    /// Enters for reading that may become writing, suspending the task until
+    /// its turn comes.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`read_async`](Self::read_async).
+    pub fn upgradable_read_async(&self) -> UpgradableReadDoor<'_, L, T, C> {
+        UpgradableReadDoorKind::acquire(self)
+    }
 }
 
 impl<L: RawMutexAsync, T: ?Sized, C> Door<L, T, C> {

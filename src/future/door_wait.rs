@@ -11,8 +11,10 @@ use futures_core::FusedFuture;
 use pin_project_lite::pin_project;
 
 use super::finished;
-use crate::door::{Door, DoorGuard, DoorReadGuard, DoorWriteGuard, SharedDoor};
-use crate::raw::traits::{RawCondvarAsync, RawSharedCondvarAsync};
+use crate::door::{
+    Door, DoorGuard, DoorReadGuard, DoorUpgradableReadGuard, DoorWriteGuard, SharedDoor,
+};
+use crate::raw::traits::{RawCondvarAsync, RawSharedCondvarAsync, RawSharedCondvarUpgradeAsync};
 
 /// A guard that can be let go, and given back after a notification.
 ///
@@ -306,4 +308,10 @@ waiting_inside! {
     DoorWriteGuard<'a> [lock_api::RawRwLock, RawSharedCondvarAsync<L>] [&mut]
     &'a SharedDoor<L, T, C>, ExclusiveGuard, C::ExclusiveWaiter,
     join_exclusive, poll_wait_exclusive, cancel_wait_exclusive
+}
+
+waiting_inside! {
+    DoorUpgradableReadGuard<'a> [lock_api::RawRwLockUpgrade, RawSharedCondvarUpgradeAsync<L>] [&]
+    &'a SharedDoor<L, T, C>, UpgradableGuard, C::UpgradableWaiter,
+    join_upgradable, poll_wait_upgradable, cancel_wait_upgradable
 }

@@ -128,7 +128,7 @@ mod semaphore;
 
 pub use accessor::{Asking, Get, SetWhenRead, Values};
 pub use condvar::{TwoLines, WaitAsync, WaitWhileAsync};
-pub use door::{EnterDoor, ReadDoor, WriteDoor};
+pub use door::{EnterDoor, ReadDoor, UpgradableReadDoor, UpgradeDoor, WriteDoor};
 pub use door_wait::{WaitInside, WaitInsideWhile};
 pub use fifo_lock::{AcquireHold, AcquireManyHold, ConvertHold};
 pub use guarded::{ConvertGuard, ReadGuarded, UpgradeGuard, WriteGuarded};
@@ -141,7 +141,9 @@ pub use owned::{
     WriteGuardedArc,
 };
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-pub use owned_door::{EnterDoorArc, ReadDoorArc, WriteDoorArc};
+pub use owned_door::{
+    EnterDoorArc, ReadDoorArc, UpgradableReadDoorArc, UpgradeDoorArc, WriteDoorArc,
+};
 pub use releasing::ReleasableAsync;
 pub use rwlock::{
     Read, RwLockExt, RwLockUpgradableReadGuardExt, RwLockUpgradeExt, UpgradableRead, Upgrade, Write,

@@ -3,13 +3,19 @@
 #![allow(unsafe_code)]
 
 use alloc::sync::Arc;
+use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
+use super::rwlock::{Upgradable, UpgradeKind};
 use super::{Acquire, Keeps, Kind, ReleasableAsync};
-use crate::door::{Door, OwnedDoorGuard, OwnedDoorReadGuard, OwnedDoorWriteGuard, SharedDoor};
+use crate::door::{
+    Door, OwnedDoorGuard, OwnedDoorReadGuard, OwnedDoorUpgradableReadGuard, OwnedDoorWriteGuard,
+    SharedDoor,
+};
 use crate::raw::traits::{
-    RawCondvarAsync, RawMutexAsync, RawRwLockAsync, RawSharedCondvarAsync, RawWaiter,
+    RawCondvarAsync, RawMutexAsync, RawRwLockAsync, RawRwLockUpgradeAsync, RawSharedCondvarAsync,
+    RawSharedCondvarUpgradeAsync, RawWaiter,
 };
 
 entering! {
@@ -30,6 +36,38 @@ entering! {
     /// [`SharedDoor::write_arc_async`].
     WriteDoorArc<>, WriteDoorArcKind, Option<Arc<SharedDoor<L, T, C>>>, RawRwLockAsync,
     ExclusiveWaiter, OwnedDoorWriteGuard<L, T, C>, poll_lock_exclusive, cancel_lock_exclusive
+}
+
+entering! {
+    /// Awaits an [`OwnedDoorUpgradableReadGuard`]; made by
+    /// [`SharedDoor::upgradable_read_arc_async`].
+    UpgradableReadDoorArc<>, UpgradableReadDoorArcKind, Option<Arc<SharedDoor<L, T, C>>>,
+    RawRwLockUpgradeAsync, UpgradableWaiter,
+    OwnedDoorUpgradableReadGuard<L, T, C>, poll_lock_upgradable, cancel_lock_upgradable
+}
+
+upgrading! {
+    /// Awaits exclusive access for an upgradable reader that keeps its door
+    /// alive; made by [`OwnedDoorUpgradableReadGuard::upgrade_async`].
+    UpgradeDoorArc, OwnedDoorUpgradableReadGuard -> OwnedDoorWriteGuard<>
+}
+
+impl<L: RawRwLockUpgradeAsync, T: ?Sized, C> SharedDoor<L, T, C> {
+    /// As [`upgradable_read_async`](Self::upgradable_read_async), with a guard
+    /// that keeps the door alive; so does the future.
+    pub fn upgradable_read_arc_async(self: &Arc<Self>) -> UpgradableReadDoorArc<L, T, C> {
+        UpgradableReadDoorArcKind::acquire(Some(Arc::clone(self)))
+    }
+}
+
+impl<L: RawRwLockUpgradeAsync, T: ?Sized, C> ReleasableAsync
+    for OwnedDoorUpgradableReadGuard<L, T, C>
+{
+    type Take = UpgradableReadDoorArc<L, T, C>;
+
+    fn take_async(place: Self::Place) -> Self::Take {
+        UpgradableReadDoorArcKind::acquire(Some(place))
+    }
 }
 
 impl<L: RawMutexAsync, T: ?Sized, C> Door<L, T, C> {
@@ -93,4 +131,11 @@ waiting_inside! {
     OwnedDoorWriteGuard<> [lock_api::RawRwLock, RawSharedCondvarAsync<L>] [&mut]
     Arc<SharedDoor<L, T, C>>, ExclusiveGuard, C::ExclusiveWaiter,
     join_exclusive, poll_wait_exclusive, cancel_wait_exclusive
+}
+
+waiting_inside! {
+    OwnedDoorUpgradableReadGuard<> [lock_api::RawRwLockUpgrade, RawSharedCondvarUpgradeAsync<L>]
+    [&]
+    Arc<SharedDoor<L, T, C>>, UpgradableGuard, C::UpgradableWaiter,
+    join_upgradable, poll_wait_upgradable, cancel_wait_upgradable
 }

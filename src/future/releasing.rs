@@ -6,10 +6,10 @@ use lock_api::{MutexGuard, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWri
 
 use super::{
     AcquireHold, EnterDoor, Lock, MutexExt, Read, ReadDoor, RwLockExt, RwLockUpgradeExt,
-    UpgradableRead, Write, WriteDoor,
+    UpgradableRead, UpgradableReadDoor, Write, WriteDoor,
 };
 use crate::backend::Backend;
-use crate::door::{DoorGuard, DoorReadGuard, DoorWriteGuard};
+use crate::door::{DoorGuard, DoorReadGuard, DoorUpgradableReadGuard, DoorWriteGuard};
 use crate::hold::Hold;
 use crate::raw::mode::Rules;
 use crate::raw::traits::{RawMutexAsync, RawRwLockAsync, RawRwLockUpgradeAsync};
@@ -100,6 +100,7 @@ releasable! {
     DoorGuard [RawMutexAsync] C: EnterDoor, enter_async;
     DoorReadGuard [RawRwLockAsync] C: ReadDoor, read_async;
     DoorWriteGuard [RawRwLockAsync] C: WriteDoor, write_async;
+    DoorUpgradableReadGuard [RawRwLockUpgradeAsync] C: UpgradableReadDoor, upgradable_read_async;
 }
 
 impl<'a, R: Rules, B: Backend> ReleasableAsync for Hold<'a, R, B> {

@@ -13,7 +13,7 @@ pub(crate) mod word;
 
 pub use traits::{
     RawCondvarAsync, RawMutexAsync, RawRwLockAsync, RawRwLockUpgradeAsync, RawSharedCondvar,
-    RawSharedCondvarAsync, RawSharedCondvarUpgrade, RawWaiter,
+    RawSharedCondvarAsync, RawSharedCondvarUpgrade, RawSharedCondvarUpgradeAsync, RawWaiter,
 };
 pub use waiter::Waiter;
 

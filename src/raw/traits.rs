@@ -341,3 +341,41 @@ pub unsafe trait RawSharedCondvarAsync<L: lock_api::RawRwLock>: RawSharedCondvar
     /// As [`RawCondvarAsync::cancel_wait`].
     unsafe fn cancel_wait_exclusive(&self, lock: &L, waiter: Pin<&Self::ExclusiveWaiter>);
 }
+
+/// A [`RawSharedCondvarAsync`] that upgradable readers can wait with, too.
+///
+/// # Safety
+///
+/// As [`RawSharedCondvarAsync`], for upgradable access.
+pub unsafe trait RawSharedCondvarUpgradeAsync<L: lock_api::RawRwLockUpgrade>:
+    RawSharedCondvarAsync<L>
+{
+    /// An upgradable reader's place in line.
+    type UpgradableWaiter: Default;
+
+    /// Stands in line as an upgradable reader.
+    ///
+    /// # Safety
+    ///
+    /// As [`RawCondvarAsync::join`].
+    unsafe fn join_upgradable(&self, lock: &L, waiter: Pin<&Self::UpgradableWaiter>, waker: &Waker);
+
+    /// Asks whether an upgradable reader's waiting is over.
+    ///
+    /// # Safety
+    ///
+    /// As [`RawCondvarAsync::poll_wait`].
+    unsafe fn poll_wait_upgradable(
+        &self,
+        lock: &L,
+        waiter: Pin<&Self::UpgradableWaiter>,
+        cx: &mut Context<'_>,
+    ) -> Poll<L::UpgradableGuard>;
+
+    /// Gives an upgradable reader's waiting up.
+    ///
+    /// # Safety
+    ///
+    /// As [`RawCondvarAsync::cancel_wait`].
+    unsafe fn cancel_wait_upgradable(&self, lock: &L, waiter: Pin<&Self::UpgradableWaiter>);
+}

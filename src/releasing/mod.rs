@@ -19,7 +19,9 @@ use lock_api::{Mutex, MutexGuard, RawMutex, RawRwLock, RawRwLockUpgrade, RwLock}
 use lock_api::{RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard};
 
 use crate::backend::Backend;
-use crate::door::{Door, DoorGuard, DoorReadGuard, DoorWriteGuard, SharedDoor};
+use crate::door::{
+    Door, DoorGuard, DoorReadGuard, DoorUpgradableReadGuard, DoorWriteGuard, SharedDoor,
+};
 use crate::fifo_lock::FifoLock;
 use crate::guarded::{Data, ExclusiveMode, ReadGuard, WriteGuard};
 use crate::hold::{Hold, Holding, Units};
@@ -256,6 +258,8 @@ releasable! {
     DoorGuard<'a, [RawMutex] C>: &'a Door<L, T, C>, |guard| Self::door(guard), enter;
     DoorReadGuard<'a, [RawRwLock] C>: &'a SharedDoor<L, T, C>, |guard| Self::door(guard), read;
     DoorWriteGuard<'a, [RawRwLock] C>: &'a SharedDoor<L, T, C>, |guard| Self::door(guard), write;
+    DoorUpgradableReadGuard<'a, [RawRwLockUpgrade] C>:
+        &'a SharedDoor<L, T, C>, |guard| Self::door(guard), upgradable_read;
 }
 
 impl<'a, R: Rules, B: Backend> Releasable for Hold<'a, R, B> {

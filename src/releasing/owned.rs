@@ -7,7 +7,10 @@ use lock_api::{ArcRwLockWriteGuard, Mutex, RawMutex, RawRwLock, RawRwLockUpgrade
 
 use super::{HoldPlace, PermitPlace, Releasable, releasable};
 use crate::backend::Backend;
-use crate::door::{Door, OwnedDoorGuard, OwnedDoorReadGuard, OwnedDoorWriteGuard, SharedDoor};
+use crate::door::{
+    Door, OwnedDoorGuard, OwnedDoorReadGuard, OwnedDoorUpgradableReadGuard, OwnedDoorWriteGuard,
+    SharedDoor,
+};
 use crate::hold::Holding;
 use crate::owned::{Kept, OwnedHold, OwnedMutexGuard, OwnedPermit};
 use crate::raw::mode::Rules;
@@ -27,6 +30,8 @@ releasable! {
         Arc<SharedDoor<L, T, C>>, |guard| Arc::clone(Self::door(guard)), read_arc;
     OwnedDoorWriteGuard<[RawRwLock] C>:
         Arc<SharedDoor<L, T, C>>, |guard| Arc::clone(Self::door(guard)), write_arc;
+    OwnedDoorUpgradableReadGuard<[RawRwLockUpgrade] C>:
+        Arc<SharedDoor<L, T, C>>, |guard| Arc::clone(Self::door(guard)), upgradable_read_arc;
 }
 
 impl<L: RawMutex, T: ?Sized> Releasable for OwnedMutexGuard<L, T> {

@@ -8,9 +8,9 @@ use core::fmt;
 use core::mem;
 
 pub use closable::ClosableSemaphore;
+pub(crate) use face::gone;
 #[allow(unreachable_pub, unused_imports, reason = "futures name them, and they are a feature")]
 pub use face::{Again, Counted, Face, Plain, Told, ToldMany};
-pub(crate) use face::gone;
 
 use crate::atomic::{AtomicUsize, Ordering, constructor};
 use crate::backend::Backend;

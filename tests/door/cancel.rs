@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use portunus::Permissions;
-use portunus::raw::{RawMutexAsync, RawRwLockAsync};
+use portunus::raw::{RawMutexAsync, RawRwLockAsync, RawRwLockUpgradeAsync};
 
 use crate::over::{Door, Over, SharedDoor, SharedOver};
 use crate::support::{Hand, ready};
@@ -89,7 +89,7 @@ where
 
 fn reading_and_writing_can_be_given_up<O: SharedOver>()
 where
-    O::Lock: RawRwLockAsync,
+    O::Lock: RawRwLockUpgradeAsync,
 {
     let door = Arc::new(SharedDoor::<O, u32>::new(1));
     let writing = || Box::new(door.write()) as Box<dyn Guard + '_>;
@@ -98,6 +98,11 @@ where
     each_point("write_arc", &|| erase(door.write_arc_async()), &writing, &free);
     let access = || erase(door.access_async(Permissions::WRITE));
     each_point("access to write", &access, &writing, &free);
+
+    let upgradable = || erase(door.upgradable_read_async());
+    each_point("upgradable_read", &upgradable, &writing, &free);
+    let upgradable = || erase(door.upgradable_read_arc_async());
+    each_point("upgradable_read_arc", &upgradable, &writing, &free);
 
     let blocked = || door.write();
     let alone = || door.try_read().is_none() || door.try_write().is_some();

@@ -6,7 +6,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use portunus::raw::{RawCondvarAsync, RawMutexAsync, RawRwLockAsync, RawSharedCondvarAsync};
+use portunus::raw::{
+    RawCondvarAsync, RawMutexAsync, RawRwLockUpgradeAsync, RawSharedCondvarUpgradeAsync,
+};
 
 use crate::over::{Door, Over, SharedDoor, SharedOver};
 use crate::support::{Hand, panic_of, ready};
@@ -155,8 +157,8 @@ where
 
 fn a_wait_inside_a_shared_door_can_be_given_up<O: SharedOver>()
 where
-    O::Lock: RawRwLockAsync,
-    O::Condvar: RawSharedCondvarAsync<O::Lock>,
+    O::Lock: RawRwLockUpgradeAsync,
+    O::Condvar: RawSharedCondvarUpgradeAsync<O::Lock>,
 {
     let door = Arc::new(SharedDoor::<O, u32>::new(1));
     let case = Case {
@@ -174,6 +176,10 @@ where
     each_point(&Case { name: "read_arc", wait, ..case });
     let wait = &|| erase(door.write_arc().wait_async());
     each_point(&Case { name: "write_arc", wait, ..case });
+    let wait = &|| erase(door.upgradable_read().wait_async());
+    each_point(&Case { name: "upgradable_read", wait, ..case });
+    let wait = &|| erase(door.upgradable_read_arc().wait_async());
+    each_point(&Case { name: "upgradable_read_arc", wait, ..case });
 }
 
 /// The condition is asked with the door held, and a wait that is dropped after

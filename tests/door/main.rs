@@ -8,6 +8,7 @@
 //! | [`owned`] | guards that keep their door alive, and guards of a part |
 //! | [`cancel`] | awaited access that is given up, at each point of its life |
 //! | [`load`] | many workers, nothing lost |
+//! | [`upgradable`] | readers that become writers, and the other way round |
 //! | [`releasing`] | guards that let go for a while |
 //! | [`waiting`] | waits inside, and notifications |
 //! | [`giving_up`] | awaited waits that are given up, at each point of their life |
@@ -39,4 +40,5 @@ mod load;
 mod owned;
 mod proxy;
 mod releasing;
+mod upgradable;
 mod waiting;

@@ -140,3 +140,13 @@ macro_rules! over_our_shared_locks {
         } [$($test),+]);
     };
 }
+
+/// Over every readers-writer lock that a reader can upgrade.
+macro_rules! over_upgradable_locks {
+    ($($test:ident),+ $(,)?) => {
+        over_our_shared_locks!($($test),+);
+        instantiate!({
+            shared_on_parking_lot: crate::over::SharedOnParkingLot,
+        } [$($test),+]);
+    };
+}

@@ -5,14 +5,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use portunus::door::{MappedDoorGuard, MappedDoorReadGuard, MappedDoorWriteGuard};
-use portunus::{DoorGuard, DoorReadGuard, DoorWriteGuard, sync};
+use portunus::door::{
+    MappedDoorGuard, MappedDoorReadGuard, MappedDoorWriteGuard, OwnedMappedDoorGuard,
+    OwnedMappedDoorReadGuard, OwnedMappedDoorWriteGuard,
+};
+use portunus::{
+    DoorGuard, DoorReadGuard, DoorWriteGuard, OwnedDoorGuard, OwnedDoorReadGuard,
+    OwnedDoorWriteGuard, sync,
+};
 
 use crate::over::{Door, Over, SharedDoor, SharedOver};
 use crate::support::{Hand, panic_of, ready};
 
 /// Counts how often it is dropped.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Dropped(Arc<AtomicUsize>);
 
 impl Drop for Dropped {
@@ -96,10 +102,66 @@ fn a_guard_of_a_part_reads_or_writes_as_the_whole_did<O: SharedOver>() {
     assert!(!door.is_locked());
 }
 
-over_mutexes!(an_owned_guard_outlives_every_other_owner, a_guard_of_a_part_holds_the_whole);
+fn an_owned_guard_of_a_part_keeps_the_door<O: Over>() {
+    let drops = Arc::new(AtomicUsize::new(0));
+    let door = Arc::new(Door::<O, _>::new((1, vec![1, 2], Dropped(Arc::clone(&drops)))));
+    let left = Arc::downgrade(&door);
+    let list: OwnedMappedDoorGuard<_, _, [u32], _> =
+        OwnedDoorGuard::map(door.enter_arc(), |it| it.1.as_mut_slice());
+    assert_eq!(format!("{list:?}"), "[1, 2]");
+    assert!(Arc::ptr_eq(OwnedMappedDoorGuard::door(&list), &door) && !list.notify_one());
+    let list = OwnedMappedDoorGuard::try_map(list, |list| list.get_mut(5)).expect_err("two");
+    let mut last = OwnedMappedDoorGuard::map(list, |list| &mut list[1]);
+    *last = 7;
+    assert!(door.try_enter().is_none() && last.notify_all() == 0);
+    assert_eq!(left.strong_count(), 2, "the door, and one guard");
+    drop(door);
+    assert_eq!((*last, left.strong_count(), drops.load(Ordering::SeqCst)), (7, 1, 0));
+    let door = left.upgrade().expect("the guard keeps it");
+    drop(last);
+    assert_eq!(door.enter().1, [1, 7]);
+
+    let whole = OwnedDoorGuard::try_map(door.enter_arc(), |it| it.1.get_mut(5)).expect_err("two");
+    assert_eq!(whole.1.len(), 2);
+    let part = OwnedDoorGuard::try_map(whole, |it| it.1.first_mut()).expect("there is one");
+    drop(door);
+    assert_eq!((*part, drops.load(Ordering::SeqCst)), (1, 0));
+    drop(part);
+    assert_eq!((left.strong_count(), drops.load(Ordering::SeqCst)), (0, 1));
+
+    // Not found by panicking: let go all the same.
+    let door = Arc::new(Door::<O, u32>::new(1));
+    panic_of(|| OwnedDoorGuard::map(door.enter_arc(), |_| -> &mut u32 { panic!("no part") }));
+    assert!(!door.is_locked() && Arc::strong_count(&door) == 1);
+}
+
+fn an_owned_guard_of_a_part_reads_or_writes_as_the_whole_did<O: SharedOver>() {
+    let door = Arc::new(SharedDoor::<O, (u32, [u32; 2])>::new((1, [2, 3])));
+    let one = OwnedDoorReadGuard::map(door.read_arc(), |it| &it.1);
+    let two = OwnedDoorReadGuard::try_map(door.read_arc(), |it| it.1.first()).expect("one");
+    let one = OwnedMappedDoorReadGuard::map(one, |part| &part[0]);
+    assert_eq!((*one, *two, one.notify_all()), (2, 2, 0));
+    assert!(door.try_write().is_none());
+    drop((one, two));
+    let part = OwnedDoorWriteGuard::map(door.write_arc(), |it| &mut it.1);
+    let part = OwnedMappedDoorWriteGuard::try_map(part, |part| part.get_mut(2)).expect_err("two");
+    let mut second = OwnedMappedDoorWriteGuard::map(part, |part| &mut part[1]);
+    *second += 10;
+    assert!(door.try_read().is_none() && !second.notify_one());
+    drop(second);
+    assert_eq!(*door.read(), (1, [2, 13]));
+    assert!(!door.is_locked() && Arc::strong_count(&door) == 1);
+}
+
+over_mutexes!(
+    an_owned_guard_outlives_every_other_owner,
+    a_guard_of_a_part_holds_the_whole,
+    an_owned_guard_of_a_part_keeps_the_door,
+);
 over_shared_locks!(
     owned_readers_are_together_and_a_writer_alone,
     a_guard_of_a_part_reads_or_writes_as_the_whole_did,
+    an_owned_guard_of_a_part_reads_or_writes_as_the_whole_did,
 );
 
 #[test]

@@ -146,6 +146,7 @@ where
     check!(door: door.enter(), door.enter_arc());
     let door = Arc::new(portunus::SharedDoor::<RawRwLock<Fair, B>, u32>::new(1));
     check!(door: door.read(), door.write(), door.read_arc(), door.write_arc());
+    check!(door: door.upgradable_read(), door.upgradable_read_arc());
 }
 
 #[test]
