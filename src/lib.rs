@@ -39,6 +39,7 @@
 //! | `door/wait.rs`, `door/timed.rs`, `door/owned_timed.rs` | waiting with these guards |
 //! | `door/reentrant.rs` | telling threads from each other |
 //! | `future/*.rs` | polling places that are pinned |
+//! | `nursery/local.rs` | futures that never leave their thread |
 //! | `guarded/mod.rs`, `guarded/guards.rs`, `guarded/mapped.rs` | data that several reach |
 //! | `misuse.rs` | an instruction that traps |
 //! | `mutex.rs`, `rwlock.rs`, `timed.rs` | `lock_api`'s raw traits |

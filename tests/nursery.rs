@@ -13,6 +13,8 @@ mod executor;
 mod executors;
 #[path = "nursery/failures.rs"]
 mod failures;
+#[path = "nursery/local.rs"]
+mod local;
 #[path = "nursery/order.rs"]
 mod order;
 #[path = "nursery/support.rs"]

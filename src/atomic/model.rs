@@ -161,6 +161,10 @@ pub(crate) enum Fault {
     EvictedAsksNobody,
     /// A question is asked by who does not have what it is about.
     AsksStrangers,
+    /// A nursery polls a task and does not see what it was woken for.
+    WokenUnseen,
+    /// A nursery is to be woken only after it has looked who is ready.
+    OwnerTooLate,
     /// A barrier trips and tells nobody.
     BarrierTripsSilently,
     /// A party that leaves a barrier stays counted.

@@ -59,6 +59,8 @@ impl Fault {
     pub(crate) const AnswerBeforeJoin: Self = Self;
     pub(crate) const EvictedAsksNobody: Self = Self;
     pub(crate) const AsksStrangers: Self = Self;
+    pub(crate) const WokenUnseen: Self = Self;
+    pub(crate) const OwnerTooLate: Self = Self;
     pub(crate) const BarrierTripsSilently: Self = Self;
     pub(crate) const BarrierKeepsTheLeft: Self = Self;
 

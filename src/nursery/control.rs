@@ -18,6 +18,7 @@ use super::desk::Desk;
 use crate::atomic::{AtomicU8, AtomicUsize, Ordering};
 use crate::backend::Backend;
 use crate::mutex::RawMutex;
+use crate::wait::ready::Queued;
 
 /// What a task is called before the colon.
 pub(super) enum Label {
@@ -60,7 +61,7 @@ pub(super) struct Control<B: Backend> {
     /// Its place among the futures that the nursery polls.
     place: AtomicUsize,
     /// Whether it stands among the ready; stays set when the task has ended.
-    queued: AtomicU8,
+    queued: Queued,
     /// What has become of it: bits of `flag`.
     flags: AtomicU8,
     wakers: Mutex<RawMutex<B>, Wakers>,
@@ -122,7 +123,7 @@ impl<B: Backend> Control<B> {
             desk,
             local,
             place: AtomicUsize::new(0),
-            queued: AtomicU8::new(1),
+            queued: Queued::new(),
             flags: AtomicU8::new(0),
             wakers: Mutex::new(Wakers::default()),
         }
@@ -153,15 +154,12 @@ impl<B: Backend> Control<B> {
 
     /// Its future is about to be polled: from here on a wake-up counts.
     pub(super) fn unqueue(&self) {
-        // Ordering: Acquire, pairs with the Release of a wake-up that found it
-        // queued: the poll sees what that was about.
-        self.queued.swap(0, Ordering::Acquire);
+        self.queued.clear();
     }
 
     /// Its future is gone: wake-ups mean nothing.
     pub(super) fn mute(&self) {
-        // Ordering: Relaxed: a wake-up that comes too late does no harm.
-        self.queued.store(1, Ordering::Relaxed);
+        self.queued.mute();
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -187,7 +185,7 @@ impl<B: Backend> Control<B> {
     pub(super) fn end(&self) {
         // Ordering: Release, pairs with `has_ended`.
         self.flags.fetch_or(flag::ENDED, Ordering::Release);
-        self.desk.ended();
+        self.desk.line.ended();
     }
 
     fn take_wakers(&self) -> Wakers {
@@ -300,11 +298,7 @@ impl<B: Backend> Wake for Control<B> {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Ordering: AcqRel: Release pairs with `unqueue`; Acquire, with the
-        // Release of a wake-up before, so that a chain of them ends there too.
-        if self.queued.swap(1, Ordering::AcqRel) == 0 {
-            self.desk.ready(self.place());
-        }
+        self.queued.wake(&self.desk.line, self.place());
     }
 }
 

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-use core::future::{Future, poll_fn};
+use core::future::Future;
 use core::mem;
 use core::pin::Pin;
 
@@ -229,6 +229,19 @@ impl<'env, E: Send + 'env, B: Backend> Handle<'env, E, B> {
         T: Send + 'env,
         F: Future<Output = Result<T, E>> + Send + 'env,
     {
+        self.begin(name, make, |child| Box::pin(child))
+    }
+
+    /// Starts a task; `pin` makes what the nursery polls of it.
+    pub(super) fn begin<'n, T, F>(
+        &self,
+        name: impl Into<Option<&'n str>>,
+        make: impl FnOnce(TaskContext<B>) -> F,
+        pin: impl FnOnce(Child<F, T, E, B>) -> Polled<'env, ()>,
+    ) -> Result<Task<T, E, B>, StartError>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
         let label = match name.into() {
             Some(name) => Label::Given(name.into()),
             None => Label::Type(core::any::type_name::<F>()),
@@ -246,7 +259,7 @@ impl<'env, E: Send + 'env, B: Backend> Handle<'env, E, B> {
         let future = make(TaskContext::new(Arc::clone(&control)));
         let cell = Arc::new(Cell::new(Arc::clone(&control)));
         let task = Task::new(Arc::clone(&cell));
-        self.admit(control, Box::pin(Child::new(future, cell, Arc::clone(&book))), &book)?;
+        self.admit(control, pin(Child::new(future, cell, Arc::clone(&book))), &book)?;
         Ok(task)
     }
 
@@ -282,7 +295,7 @@ impl<'env, E: Send + 'env, B: Backend> Handle<'env, E, B> {
                 Err(StartError::Closed(self.closed()))
             }
             None => {
-                book.desk.nudge();
+                book.desk.line.nudge();
                 Ok(())
             }
         }
@@ -332,10 +345,9 @@ impl<'env, E: Send + 'env, B: Backend> Handle<'env, E, B> {
         T: Send + 'env,
         F: Future<Output = Result<T, E>> + Send + 'env,
     {
-        let (ready, post) = Ready::new();
+        let (ready, value) = Ready::awaited();
         let task = self.start_task(name, |cx| make(cx, ready))?;
-        let value = poll_fn(|cx| post.poll(cx)).await;
-        Ok((value, task))
+        Ok((value.await, task))
     }
 
     /// Enters a context, which is exited in its turn when the nursery closes:

@@ -128,19 +128,19 @@ impl<B: Backend> Sentinel<B> {
     /// it. A second time it does nothing.
     #[doc(alias = "shutdown")]
     pub fn stop(&self) {
-        self.desk.stop();
+        self.desk.line.stop();
     }
 
     /// Whether somebody said that the nursery is to stop, or a task failed.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
-        self.desk.is_stopping()
+        self.desk.line.is_stopping()
     }
 
     /// Whether the clean-ups have not yet run to their end.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !self.desk.is_closed()
+        !self.desk.line.is_closed()
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! [`Nursery`] holds any number of tasks, on the heap (feature `alloc`);
 //! [`FixedNursery`] holds tasks that the caller pins, and needs none. Both take
-//! one stack of tasks, contexts and clean-ups down, last in first out.
+//! one stack of tasks, contexts and clean-ups down, last in first out. The tasks of
+//! a [`LocalNursery`] stay in one thread, and need not be `Send`.
 //!
 //! | | `Nursery` | `FixedNursery` |
 //! |---|---|---|
@@ -27,6 +28,8 @@ mod handle;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod info;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod local;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod scope;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod spawn;
@@ -46,6 +49,8 @@ pub use fixed::{FixedExit, FixedItem, FixedNursery, FixedNurseryError, FixedTask
 pub use handle::Handle;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use info::{NurseryInfo, Sentinel};
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+pub use local::{LocalClose, LocalHandle, LocalNursery};
 pub use outcome::TaskOutcome;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use scope::{Close, Nursery};

@@ -189,8 +189,8 @@ impl<'env, E: Send + 'env, B: Backend> Nursery<'env, E, B> {
         let place = self.settle(Arrival { control, future: Box::pin(future) });
         self.watches.push(place);
         // To be polled at the next poll.
-        control_of.desk().reserve(self.children.len());
-        control_of.desk().ready(place);
+        control_of.desk().line.reserve(self.children.len());
+        control_of.desk().line.ready(place);
     }
 
     /// Moves the tasks, the contexts and the clean-ups, and with them the
@@ -225,6 +225,8 @@ impl<'env, E: Send + 'env, B: Backend> Nursery<'env, E, B> {
             other.children = mem::take(&mut self.children);
             other.free = mem::take(&mut self.free);
             other.watches = mem::take(&mut self.watches);
+            // Not empty where a poll unwound.
+            other.queue = mem::take(&mut self.queue);
         }
         other
     }
@@ -366,7 +368,7 @@ impl<'env, E: Send + 'env, B: Backend> Nursery<'env, E, B> {
     }
 
     fn is_stopping(&self) -> bool {
-        !matches!(self.closing, Closing::Open) || self.book.desk.is_stopping()
+        !matches!(self.closing, Closing::Open) || self.book.desk.line.is_stopping()
     }
 
     fn fail(&mut self, failure: Failure<E>) {
@@ -391,14 +393,14 @@ impl<'env, E: Send + 'env, B: Backend> Nursery<'env, E, B> {
 
     /// Polls those that were woken, and those that are new.
     fn poll_children(&mut self, cx: &Cx<'_>) {
-        self.book.desk.take_ready(&mut self.queue, cx.waker());
+        self.book.desk.line.take(&mut self.queue, cx.waker());
         let arrivals = mem::take(&mut self.handle.shared.state.lock().inbox);
         if !arrivals.is_empty() {
             for arrival in arrivals {
                 let place = self.settle(arrival);
                 self.queue.push_back(place);
             }
-            self.book.desk.reserve(self.children.len());
+            self.book.desk.line.reserve(self.children.len());
         }
         while let Some(place) = self.queue.pop_front() {
             // Taken out: should the poll unwind, the child is gone.
@@ -464,7 +466,7 @@ impl<'env, E: Send + 'env, B: Backend> Nursery<'env, E, B> {
             match mem::replace(&mut self.closing, Closing::Next) {
                 Closing::Open => {
                     self.handle.shared.state.lock().closing = true;
-                    self.book.desk.stop();
+                    self.book.desk.line.stop();
                     self.drop_watches();
                 }
                 Closing::Next => match self.next_item() {
@@ -560,7 +562,7 @@ impl<'env, E: Send + 'env, B: Backend> Future for Nursery<'env, E, B> {
             return Poll::Ready(Ok(()));
         }
         this.poll_children(cx);
-        if !this.is_stopping() && this.book.desk.live() > 0 {
+        if !this.is_stopping() && this.book.desk.line.live() > 0 {
             return Poll::Pending;
         }
         this.poll_close(cx, true)

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
-use core::future::Future;
+use core::future::{Future, poll_fn};
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
@@ -61,7 +61,7 @@ impl<E, B: Backend> Book<E, B> {
         if !written {
             return back;
         }
-        self.desk.stop();
+        self.desk.line.stop();
         // An error in whose place a panic came, is nobody's.
         drop(back);
         None
@@ -338,9 +338,11 @@ pub struct Ready<V, B: Backend> {
 }
 
 impl<V, B: Backend> Ready<V, B> {
-    pub(super) fn new() -> (Self, Arc<Post<B, V>>) {
+    /// With what awaits the value.
+    pub(super) fn awaited() -> (Self, impl Future<Output = Option<V>>) {
         let post = Arc::new(Post::new());
-        (Self { post: Arc::clone(&post) }, post)
+        let ready = Self { post: Arc::clone(&post) };
+        (ready, async move { poll_fn(|cx| post.poll(cx)).await })
     }
 
     /// The task is ready.

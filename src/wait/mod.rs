@@ -15,6 +15,12 @@ pub(crate) mod park;
 #[cfg(all(feature = "alloc", feature = "async", target_has_atomic = "ptr"))]
 pub(crate) mod post;
 pub(crate) mod queue;
+#[cfg(all(
+    feature = "alloc",
+    any(feature = "async", all(test, portunus_loom)),
+    target_has_atomic = "ptr"
+))]
+pub(crate) mod ready;
 pub(crate) mod relax;
 #[cfg(feature = "std")]
 pub(crate) mod until;

@@ -277,3 +277,33 @@ fn where_no_panic_is_caught_it_goes_on_at_once_and_the_nursery_stays_usable() {
     assert_eq!(settle(before.expect("open")), Some(TaskOutcome::Value(1)));
     assert_eq!(settle(after.expect("open")), Some(TaskOutcome::Value(2)));
 }
+
+/// Those that a poll did not come to are polled by the nursery to which they
+/// were popped.
+#[test]
+fn what_a_panic_left_unpolled_is_popped_too() {
+    let log = Log::default();
+    let mut old = spin::Nursery::<Fault>::new();
+    let gate = Gate::default();
+    let (pass, noted) = (gate.pass(), log.clone());
+    let panicking = old.create_task(None, async move {
+        pass.await;
+        panic!("later");
+        #[allow(unreachable_code)]
+        Ok(())
+    });
+    let pass = gate.pass();
+    let after = old.create_task(None, async move {
+        pass.await;
+        noted.note("after");
+        Ok(2)
+    });
+    assert_eq!(settle(&mut old), None);
+    gate.open();
+    assert!(catch_unwind(AssertUnwindSafe(|| settle(&mut old))).is_err());
+    let mut new = old.pop_all();
+    assert_eq!(settle(&mut new), Some(Ok(())));
+    assert_eq!(log.take(), ["after"]);
+    assert_eq!(settle(panicking.expect("open")), Some(TaskOutcome::Cancelled));
+    assert_eq!(settle(after.expect("open")), Some(TaskOutcome::Value(2)));
+}

@@ -238,6 +238,38 @@ fn the_old_nursery_goes_on_after_its_clean_ups_were_popped() {
     assert!(old.pop_all().tasks().is_empty());
 }
 
+/// What a nursery is to be shut down by goes along with what it shuts down.
+#[test]
+fn a_shutdown_is_popped_with_the_tasks() {
+    let log = Log::default();
+    let (gate, later) = (Gate::default(), Gate::default());
+    let mut old = Nursery::named("old");
+    old.shutdown_on(gate.pass());
+    watcher(&old, &log, "w");
+    assert_eq!(settle(old.drive(yielding())), Some(Ok(())));
+    let mut new = old.pop_all();
+    // The old one is shut down by what it is told from here on.
+    old.shutdown_on(later.pass());
+    sleeper(&old, &log, "stays");
+    let (old_count, new_count) = (Arc::new(Count::default()), Arc::new(Count::default()));
+    assert!(poll(&mut old, &old_count).is_pending());
+    assert!(poll(&mut new, &new_count).is_pending());
+    assert_eq!(log.take(), ["run w"]);
+    gate.open();
+    assert_eq!((old_count.get(), new_count.get()), (0, 1));
+    assert!(poll(&mut old, &old_count).is_pending());
+    assert_eq!(settle(&mut new), Some(Ok(())));
+    assert_eq!(log.take(), ["stop w", "stopped w"]);
+    later.open();
+    assert_eq!(old_count.get(), 1);
+    assert_eq!(settle(&mut old), Some(Ok(())));
+    assert_eq!(log.take(), ["drop stays"]);
+    // Without tasks too: it waits for nothing else then.
+    let mut idle = Nursery::new();
+    idle.shutdown_on(pending());
+    assert_eq!(settle(idle.pop_all()), Some(Ok(())));
+}
+
 #[test]
 fn entering_while_it_closes_exits_at_once() {
     let log = Log::default();

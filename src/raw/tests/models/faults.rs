@@ -57,6 +57,8 @@ const SEEN: &[(&str, &str)] = &[
     ("AnswerBeforeJoin", "asking::a_change_is_seen"),
     ("EvictedAsksNobody", "asking::behind_a_question_that_panics"),
     ("AsksStrangers", "asking::each_is_asked_about_its_own"),
+    ("WokenUnseen", "ready::no_wake_up_is_lost"),
+    ("OwnerTooLate", "ready::no_wake_up_is_lost"),
     ("BarrierTripsSilently", "barrier::all_pass_when_all_have_come"),
     ("BarrierKeepsTheLeft", "barrier::one_that_leaves_takes_its_state_along"),
 ];

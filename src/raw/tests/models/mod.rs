@@ -19,6 +19,7 @@ mod conversion;
 mod faults;
 mod futurelock;
 mod limits;
+mod ready;
 mod rules;
 mod shop;
 mod threads;
