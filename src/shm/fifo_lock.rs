@@ -12,9 +12,9 @@ use super::raw::{self, Conversion, RawShmLock};
 use super::record::MAX_WEIGHT;
 use crate::error::{ConvertError, TooMany};
 use crate::raw::mode::{Mode, Rules, index_of};
-use crate::wait::node::{NO_MODE, Request};
+use crate::wait::node::{NO_MODE, NO_MODE_OR_NEVER, Request};
 use crate::wait::until::Until;
-use crate::wait::{Forever, Limit};
+use crate::wait::{Forever, Left, Limit};
 
 /// A first come, first served lock with the user's own modes, shared by
 /// processes.
@@ -78,6 +78,11 @@ pub struct FifoLock<R: Rules> {
 #[inline(always)]
 pub(super) fn request<M: Mode>(mode: M, weight: u32) -> Request {
     Request { mode: index_of(mode), from: NO_MODE, weight }
+}
+
+/// The same, refused when it can't be served.
+pub(super) fn or_never<M: Mode>(mode: M, weight: u32) -> Request {
+    Request { from: NO_MODE_OR_NEVER, ..request(mode, weight) }
 }
 
 impl<R: Rules + Default> Content for FifoLock<R> {
@@ -196,12 +201,12 @@ impl<R: Rules> FifoLock<R> {
         mode: R::Mode,
         weight: u32,
     ) -> Result<Result<Hold<'_, R>, OwnerDied<Hold<'_, R>>>, TooMany> {
-        self.check_weight(mode, weight)?;
-        Ok(match self.acquire_limited(mode, weight, &Forever) {
-            Ok(Some(hold)) => Ok(hold),
-            Ok(None) => unreachable!("waiting without a limit ends with the lock"),
-            Err(died) => Err(died),
-        })
+        loop {
+            // If not: refused, and possible again since.
+            if let Some(held) = self.acquire_many_limited(mode, weight, &Forever)?.transpose() {
+                return Ok(held);
+            }
+        }
     }
 
     /// Enters with `weight` units of `mode` if that is possible now.
@@ -236,8 +241,30 @@ impl<R: Rules> FifoLock<R> {
         weight: u32,
         timeout: Duration,
     ) -> Result<Result<Option<Hold<'_, R>>, OwnerDied<Hold<'_, R>>>, TooMany> {
-        self.check_weight(mode, weight)?;
-        Ok(self.acquire_limited(mode, weight, &Until::after(timeout)))
+        self.acquire_many_limited(mode, weight, &Until::after(timeout))
+    }
+
+    /// All at once, or an error, also when they become too many in the line.
+    #[allow(clippy::type_complexity, reason = "two kinds of errors, one inside the other")]
+    fn acquire_many_limited(
+        &self,
+        mode: R::Mode,
+        weight: u32,
+        limit: &impl Limit,
+    ) -> Result<Result<Option<Hold<'_, R>>, OwnerDied<Hold<'_, R>>>, TooMany> {
+        loop {
+            self.check_weight(mode, weight)?;
+            if weight == 0 {
+                return Ok(Ok(Some(self.nothing(mode))));
+            }
+            if let Some(record) = self.raw.acquire(or_never(mode, weight), limit) {
+                return Ok(self.entered(mode, weight, record).map(Some));
+            }
+            if limit.left() == Left::Nothing {
+                self.check_weight(mode, weight)?;
+                return Ok(Ok(None));
+            }
+        }
     }
 
     fn acquire_limited(

@@ -77,7 +77,7 @@ pub(super) mod lock {
     pub(in crate::shm) const TICKET: u64 = 16;
     /// When the dead were last looked for.
     pub(in crate::shm) const LOOKED: u64 = 24;
-    /// The word with nobody inside.
+    /// The word with nobody inside; it changes under the guard.
     pub(in crate::shm) const BASE: u64 = 32;
     pub(in crate::shm) const LANES: u64 = 40;
     pub(in crate::shm) const MODES: u64 = 44;

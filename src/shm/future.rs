@@ -14,13 +14,13 @@ mod condvar;
 mod counter;
 
 use core::fmt;
-use core::future::Future;
+use core::future::{Future, poll_fn};
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 
 use super::data::ShmType;
 use super::error::OwnerDied;
-use super::fifo_lock::{FifoLock, Hold, request};
+use super::fifo_lock::{FifoLock, Hold, or_never, request};
 use super::mutex::{Mutex, MutexGuard};
 use super::rwlock::{RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard};
 use super::semaphore::{Permit, Semaphore};
@@ -28,6 +28,7 @@ use super::wait_task::{Converted, Seat};
 use crate::error::{ConvertError, TooMany};
 use crate::raw::mode::Rules;
 use crate::rules::{Permit as Unit, Preference, SharedMode, Sole};
+use crate::wait::node::Request;
 
 pub use condvar::WaitAsync;
 
@@ -38,6 +39,32 @@ pub struct AcquireHold<'a, R: Rules> {
     mode: R::Mode,
     weight: u32,
     seat: Seat,
+    /// It is refused when it can't be served.
+    or_never: bool,
+}
+
+impl<'a, R: Rules> AcquireHold<'a, R> {
+    fn request(&self) -> Request {
+        match self.or_never {
+            true => or_never(self.mode, self.weight),
+            false => request(self.mode, self.weight),
+        }
+    }
+
+    /// `None`: it is refused.
+    #[allow(clippy::type_complexity, reason = "two ways to hold")]
+    fn poll_or_refused(
+        &mut self,
+        waker: &Waker,
+    ) -> Poll<Option<Result<Hold<'a, R>, OwnerDied<Hold<'a, R>>>>> {
+        if self.weight == 0 {
+            return Poll::Ready(Some(Ok(self.lock.nothing(self.mode))));
+        }
+        let request = self.request();
+        let polled = self.lock.raw().poll_acquire(&mut self.seat, request, waker);
+        let entered = |record| self.lock.entered(self.mode, self.weight, record);
+        polled.map(|record| record.map(entered))
+    }
 }
 
 // Nothing of it is linked to by address: its place in line is in the segment.
@@ -47,19 +74,16 @@ impl<'a, R: Rules> Future for AcquireHold<'a, R> {
     type Output = Result<Hold<'a, R>, OwnerDied<Hold<'a, R>>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        if this.weight == 0 {
-            return Poll::Ready(Ok(this.lock.nothing(this.mode)));
-        }
-        let request = request(this.mode, this.weight);
-        let polled = this.lock.raw().poll_acquire(&mut this.seat, request, cx.waker());
-        polled.map(|record| this.lock.entered(this.mode, this.weight, record))
+        self.poll_or_refused(cx.waker()).map(|held| match held {
+            Some(held) => held,
+            None => unreachable!("what this lock can give never becomes less"),
+        })
     }
 }
 
 impl<R: Rules> Drop for AcquireHold<'_, R> {
     fn drop(&mut self) {
-        let request = request(self.mode, self.weight);
+        let request = self.request();
         if let Some(record) = self.lock.raw().abandon(&mut self.seat, request) {
             self.lock.raw().release(request, record);
         }
@@ -100,7 +124,7 @@ impl<R: Rules> FifoLock<R> {
     /// # }).unwrap();
     /// ```
     pub fn acquire_async(&self, mode: R::Mode) -> AcquireHold<'_, R> {
-        AcquireHold { lock: self, mode, weight: 1, seat: Seat::New }
+        AcquireHold { lock: self, mode, weight: 1, seat: Seat::New, or_never: false }
     }
 
     /// Enters with `weight` units of `mode`, suspending the task until all of
@@ -115,7 +139,7 @@ impl<R: Rules> FifoLock<R> {
         weight: u32,
     ) -> Result<AcquireHold<'_, R>, TooMany> {
         self.check_weight(mode, weight)?;
-        Ok(AcquireHold { lock: self, mode, weight, seat: Seat::New })
+        Ok(AcquireHold { lock: self, mode, weight, seat: Seat::New, or_never: true })
     }
 }
 
@@ -278,13 +302,18 @@ impl Semaphore {
     ///
     /// # Errors
     ///
-    /// [`TooMany`] when there are fewer permits in all; inside, [`OwnerDied`]
-    /// with the permit.
+    /// [`TooMany`] when there are fewer permits in all, also when they become
+    /// fewer while this waits; inside, [`OwnerDied`] with the permit.
     pub async fn acquire_many_async(
         &self,
         count: u32,
     ) -> Result<Result<Permit<'_>, OwnerDied<Permit<'_>>>, TooMany> {
-        let hold = self.fifo().acquire_many_async(Unit::Permit, count)?.await;
-        Ok(hold.map(Permit::new).map_err(|died| died.map(Permit::new)))
+        loop {
+            let mut future = self.fifo().acquire_many_async(Unit::Permit, count)?;
+            // Refused, and possible again since: it asks anew.
+            if let Some(hold) = poll_fn(|cx| future.poll_or_refused(cx.waker())).await {
+                return Ok(hold.map(Permit::new).map_err(|died| died.map(Permit::new)));
+            }
+        }
     }
 }

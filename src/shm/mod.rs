@@ -57,6 +57,7 @@ mod raw;
 mod raw_condvar;
 mod record;
 mod repair;
+mod resize;
 mod rwlock;
 mod segment;
 mod semaphore;

@@ -232,7 +232,7 @@ impl<R: Rules> RawShmLock<R> {
 
     pub(super) fn is_locked(&self) -> bool {
         self.attachment.check();
-        // Ordering: Relaxed, a snapshot; the base never changes.
+        // Ordering: Relaxed, a snapshot.
         let base = self.attachment.map().u64(self.at + lock::BASE).load(Ordering::Relaxed);
         G::<R>::counts(self.word().load(Ordering::Relaxed)) != base
     }
@@ -263,7 +263,7 @@ impl<R: Rules> RawShmLock<R> {
     /// `most`.
     pub(super) fn heaviest(&self, mode: R::Mode, most: u32) -> u32 {
         self.attachment.check();
-        // Ordering: Relaxed, it never changes.
+        // Ordering: Relaxed, a snapshot.
         let base = self.attachment.map().u64(self.at + lock::BASE).load(Ordering::Relaxed);
         let fits = |weight| {
             let request = Request { mode: index_of(mode), from: NO_MODE, weight };
@@ -288,7 +288,7 @@ impl<R: Rules> RawShmLock<R> {
     /// How many units of the first mode are never given out.
     pub(super) fn withheld(&self) -> usize {
         self.attachment.check();
-        // Ordering: Relaxed, it never changes.
+        // Ordering: Relaxed, a snapshot.
         let base = self.attachment.map().u64(self.at + lock::BASE).load(Ordering::Relaxed);
         G::<R>::count(base, 0)
     }
@@ -371,6 +371,7 @@ impl<R: Rules> RawShmLock<R> {
         let mut found = repair::Found::default();
         self.settle(|s, batch| {
             found = repair::look(&self.attachment, self.at, false);
+            self.refuse_impossible(s);
             !s.is_stopped() && !is_wrong(Wrong::NobodyGranted) && engine::grant(s, 0, 0, batch)
         });
         found
@@ -409,7 +410,8 @@ impl<R: Rules> RawShmLock<R> {
         self.look_if_due(self.attachment.poll() / 2) && self.try_admit(request, index)
     }
 
-    /// Enters, or waits in line until `limit`: with which record.
+    /// Enters, or waits in line until `limit`: with which record. A request that
+    /// is [refused](Self::refuses) ends earlier.
     #[inline(always)]
     pub(super) fn acquire(&self, request: Request, limit: &impl Limit) -> Option<u32> {
         let record = self.record();
@@ -442,14 +444,21 @@ impl<R: Rules> RawShmLock<R> {
                 Waited::Evicted => self.baton(index),
                 Waited::TooLong => return false,
             }
+            if self.refuses(request) {
+                return false;
+            }
         }
     }
 
-    /// Stands in line, or enters after all.
+    /// Stands in line, or enters after all; or is evicted at once.
     pub(super) fn enqueue(&self, index: u32, request: Request) -> Entry {
         let notes = self.notes(index);
         self.section(|s| {
             s.asking = Some((index, request));
+            if self.refuses(request) {
+                self.note(index, State::Evicted, request);
+                return Entry::Queued;
+            }
             engine::enqueue(s, index, request, &notes)
         })
     }

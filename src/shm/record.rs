@@ -33,7 +33,7 @@
 use super::fault::{Point, point};
 use crate::atomic::{AtomicU64, Ordering};
 use crate::raw::engine::{Note, Step};
-use crate::wait::node::{NO_MODE, Request};
+use crate::wait::node::{NO_MODE, NO_MODE_OR_NEVER, Request};
 
 /// What a record is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,11 +82,17 @@ pub(super) const MAX_WEIGHT: u32 = (1 << 24) - 1;
 
 /// No mode, in five bits.
 const NONE: u64 = 31;
+/// The same, of a request that would rather be refused than wait for ever.
+const OR_NEVER: u64 = 30;
 
 /// The word of a record. `object` is its lock's offset, divided by 64.
 #[inline(always)]
 pub(super) fn encode(state: State, request: Request, object: u32) -> u64 {
-    let from = if request.is_conversion() { u64::from(request.from & 15) } else { NONE };
+    let from = match request.from {
+        NO_MODE => NONE,
+        NO_MODE_OR_NEVER => OR_NEVER,
+        from => u64::from(from & 15),
+    };
     state as u64
         | u64::from(request.mode & 15) << 4
         | from << 8
@@ -106,7 +112,11 @@ pub(super) fn request(word: u64) -> Request {
     let from = (word >> 8) & 31;
     Request {
         mode: (word >> 4 & 15) as u8,
-        from: if from >= 16 { NO_MODE } else { from as u8 },
+        from: match from {
+            OR_NEVER => NO_MODE_OR_NEVER,
+            0..16 => from as u8,
+            _ => NO_MODE,
+        },
         weight: (word >> 13) as u32 & MAX_WEIGHT,
     }
 }

@@ -8,7 +8,7 @@ use super::content::{Content, Site};
 use super::error::{Error, OwnerDied};
 use super::fifo_lock::{FifoLock, Hold};
 use super::format::Plan;
-use crate::error::TooMany;
+use crate::error::{TooMany, TooManyPermits};
 use crate::raw::mode::{Held, PerMode, Rules};
 use crate::rules::Permit as Mode;
 
@@ -18,7 +18,7 @@ const MAX_PERMITS: u32 = i32::MAX as u32;
 /// The rule: the limit of the mode, and nothing else.
 ///
 /// How many permits there are stands in the word: as many units as are missing
-/// to [`MAX_PERMITS`] are withheld from the start.
+/// to [`MAX_PERMITS`] are withheld.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Permits;
 
@@ -122,8 +122,8 @@ impl Semaphore {
     ///
     /// # Errors
     ///
-    /// [`TooMany`] when there are fewer permits in all; inside, [`OwnerDied`]
-    /// with the permit.
+    /// [`TooMany`] when there are fewer permits in all, also when they become
+    /// fewer while this waits; inside, [`OwnerDied`] with the permit.
     pub fn acquire_many(&self, count: u32) -> core::result::Result<Result<Permit<'_>>, TooMany> {
         let hold = self.lock.acquire_many(Mode::Permit, count)?;
         Ok(hold.map(Permit::new).map_err(|died| died.map(Permit::new)))
@@ -180,6 +180,42 @@ impl Semaphore {
         timeout: Duration,
     ) -> core::result::Result<Attempt<Permit<'_>>, TooMany> {
         Ok(attempted(self.lock.acquire_many_for(Mode::Permit, count, timeout)?))
+    }
+
+    /// Makes it have so many permits in all, from now on, in all processes.
+    ///
+    /// With more, those in line that fit enter. With fewer, nothing is taken
+    /// from holders: permits that come back go nowhere until there are not more
+    /// out than there should be. Requests in line for several permits of which
+    /// there are not so many any more end with [`TooMany`]; those for one wait,
+    /// as at a gate.
+    ///
+    /// ```
+    /// use portunus::shm::{Options, Segment, Semaphore};
+    ///
+    /// let (slots, _) = Segment::<Semaphore>::memfd(&Options::new(), 3)?;
+    /// let two = slots.acquire_many(2)?.unwrap();
+    /// slots.resize(1)?;
+    /// assert_eq!((slots.permits(), slots.available_permits()), (1, 0));
+    /// drop(two);
+    /// assert_eq!(slots.available_permits(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Death
+    ///
+    /// Who is killed meanwhile has changed the number, or has not.
+    ///
+    /// # Errors
+    ///
+    /// [`TooManyPermits`] for more than [`MAX_PERMITS`](Self::MAX_PERMITS);
+    /// nothing has changed then.
+    #[doc(alias = "add_permits")]
+    #[doc(alias = "forget_permits")]
+    pub fn resize(&self, permits: u32) -> core::result::Result<(), TooManyPermits> {
+        TooManyPermits::check(permits as usize, MAX_PERMITS as usize)?;
+        self.lock.raw().withhold((MAX_PERMITS - permits).into());
+        Ok(())
     }
 
     /// How many permits are free now.

@@ -32,25 +32,26 @@ pub(super) enum Converted {
 }
 
 impl<R: Rules> RawShmLock<R> {
-    /// Enters, or stands in line. Ready: with which record.
+    /// Enters, or stands in line. Ready: with which record; or it is
+    /// [refused](Self::refuses).
     pub(super) fn poll_acquire(
         &self,
         seat: &mut Seat,
         request: Request,
         waker: &Waker,
-    ) -> Poll<u32> {
+    ) -> Poll<Option<u32>> {
         loop {
             let index = match *seat {
                 Seat::New => {
                     if let Some(index) = self.try_acquire(request) {
                         *seat = Seat::Done;
-                        return Poll::Ready(index);
+                        return Poll::Ready(Some(index));
                     }
                     let record = self.record();
                     self.set_task(record.index(), true);
                     if self.enqueue(record.index(), request) == Entry::Admitted {
                         *seat = Seat::Done;
-                        return Poll::Ready(record.keep());
+                        return Poll::Ready(Some(record.keep()));
                     }
                     let index = record.keep();
                     *seat = Seat::Waits(index);
@@ -63,12 +64,16 @@ impl<R: Rules> RawShmLock<R> {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(true) => {
                     *seat = Seat::Done;
-                    return Poll::Ready(index);
+                    return Poll::Ready(Some(index));
                 }
                 Poll::Ready(false) => {
                     *seat = Seat::New;
                     self.baton(index);
                     self.attachment().give_record(index);
+                    if self.refuses(request) {
+                        *seat = Seat::Done;
+                        return Poll::Ready(None);
+                    }
                 }
             }
         }

@@ -62,7 +62,11 @@ impl<'a, G: Parts<'a>> Future for WaitAsync<'_, 'a, G> {
         };
         let (mode, data) = (*mode, *data);
         let polled = lock.raw().poll_acquire(seat, request(mode, 1), cx.waker());
-        let Poll::Ready(record) = polled else { return Poll::Pending };
+        let record = match polled {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(None) => unreachable!("it waits for whatever comes"),
+            Poll::Ready(Some(record)) => record,
+        };
         let held = lock.entered(mode, 1, record);
         this.state = Waiting::Done;
         let guard = |hold| G::from_parts(hold, data);

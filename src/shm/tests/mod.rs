@@ -12,6 +12,7 @@ mod counts;
 mod handles;
 mod kills;
 mod life;
+mod resizes;
 mod scratch;
 #[cfg(target_arch = "x86_64")]
 mod steps;
@@ -59,6 +60,7 @@ fn child_with_a_role() {
         "worker" => kills::worker(),
         "actor" => stories::actor(),
         "lodger" => life::lodger(),
+        "resizer" => resizes::actor(),
         "waits" => waits::actor(),
         "writer" => handles::writer(),
         #[cfg(feature = "serde")]
