@@ -13,6 +13,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use portunus::ConvertError;
 use portunus::clock::ManualClock;
 use portunus::observe::sync::{
     FifoLock, Mutex, RawMutex, RawRwLock, RwLock, RwLockUpgradableReadGuard, RwLockWriteGuard,
@@ -20,7 +21,7 @@ use portunus::observe::sync::{
 };
 use portunus::observe::{Probe, Report, Reports, Slow, What};
 use portunus::prelude::*;
-use portunus::rules::{Access, ReadWrite};
+use portunus::rules::{self, Access, Permit, ReadWrite};
 
 const fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
@@ -380,6 +381,68 @@ fn upgrades_go_on() {
     let report = shelf.report();
     assert_eq!((report.waits, report.given_up, report.longest_wait), (1, 2, ms(1)));
     assert_eq!(report.acquisitions, 16);
+}
+
+/// A request of many is one acquisition, and one that could never be served is
+/// none.
+#[test]
+fn weights_are_counted_once() {
+    within_half_a_minute(|| {
+        let desk = Desk::new();
+        let past = Instant::now();
+        let pool = FifoLock::observed(rules::Semaphore::new(3), desk.probe("pool"));
+        let mut two = pool.acquire_many(Permit::Permit, 2).expect("there are three");
+        assert_eq!((two.weight(), pool.holders(Permit::Permit)), (2, 2));
+        assert!(pool.acquire_many(Permit::Permit, 4).is_err());
+        assert!(pool.acquire_many_for(Permit::Permit, 4, ms(1)).is_err());
+        assert!(pool.try_acquire_many(Permit::Permit, 2).expect("there are three").is_none());
+        assert!(pool.acquire_many_for(Permit::Permit, 2, ms(1)).expect("as above").is_none());
+        assert!(pool.acquire_many_until(Permit::Permit, 2, past).expect("as above").is_none());
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| pool.acquire_many(Permit::Permit, 3).map(drop));
+            until("it waits", || pool.waiting() == 1);
+            desk.clock.advance(ms(4));
+            drop(two);
+            assert!(waiter.join().expect("no panic").is_ok());
+        });
+        two = pool.acquire_many_until(Permit::Permit, 2, past).expect("as above").expect("free");
+        drop(two);
+        assert!(!pool.is_locked());
+        let report = pool.report();
+        assert_eq!((report.acquisitions, report.waits, report.given_up), (3, 1, 2));
+        assert_eq!((report.longest_wait, report.longest_hold), (ms(4), ms(4)));
+
+        let slots = Semaphore::observed(3, desk.probe("slots"));
+        let mut two = slots.try_acquire_many(2).expect("there are three").expect("free");
+        assert!(slots.acquire_many_for(4, ms(1)).is_err());
+        assert!(slots.try_acquire_many(2).expect("there are three").is_none());
+        assert!(slots.acquire_many_for(2, ms(1)).expect("there are three").is_none());
+        assert!(slots.acquire_many_until(2, past).expect("there are three").is_none());
+        let one = two.split(1).expect("there are two");
+        assert_eq!((one.count(), two.count()), (1, 1));
+        drop(two);
+        assert_eq!(slots.available_permits(), 2);
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| slots.acquire_many(3).map(drop));
+            until("it waits", || slots.waiting() == 1);
+            desk.clock.advance(ms(4));
+            slots.close();
+            assert_eq!(waiter.join().expect("no panic").expect_err("closed").limit(), 0);
+        });
+        drop(one);
+        assert!(slots.is_closed() && slots.acquire_many_until(1, past).is_err());
+        let report = slots.report();
+        assert_eq!((report.acquisitions, report.waits, report.given_up), (1, 0, 3));
+        assert_eq!((report.longest_wait, report.longest_hold), (ms(4), ms(4)));
+
+        let table = FifoLock::observed(ReadWrite, desk.probe("table"));
+        let (mut hold, other) = (table.acquire(Access::Read), table.acquire(Access::Read));
+        assert_eq!(hold.convert_for(Access::Write, ms(1)), Err(ConvertError::TimedOut));
+        assert_eq!(hold.convert_until(Access::Write, past), Err(ConvertError::TimedOut));
+        drop(other);
+        assert_eq!(hold.convert_for(Access::Write, ms(1)), Ok(()));
+        assert_eq!((hold.mode(), table.report().given_up), (Access::Write, 0));
+    });
 }
 
 /// Whoever gives up has waited too.

@@ -6,9 +6,10 @@ use core::time::Duration;
 use super::inner::Observed;
 use super::probe::{Probe, Report, Stamped};
 use crate::backend::Backend;
-use crate::error::ConvertError;
-use crate::fifo_lock;
+use crate::error::{ConvertError, TooMany};
+use crate::fifo_lock::{self, request};
 use crate::raw::mode::Rules;
+use crate::wait::{Forever, Limit};
 
 /// A [`FifoLock`](crate::FifoLock), observed.
 ///
@@ -56,6 +57,34 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
         Some(self.hold(Stamped { guard: hold, since: self.probe.entered() }))
     }
 
+    /// As [`crate::FifoLock::acquire_many`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn acquire_many(&self, mode: R::Mode, weight: u32) -> Result<Hold<'_, R, B>, TooMany> {
+        loop {
+            // As above.
+            if let Some(hold) = self.enter_many(mode, weight, &Forever)? {
+                return Ok(hold);
+            }
+        }
+    }
+
+    /// As [`crate::FifoLock::try_acquire_many`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn try_acquire_many(
+        &self,
+        mode: R::Mode,
+        weight: u32,
+    ) -> Result<Option<Hold<'_, R, B>>, TooMany> {
+        let hold = self.lock.try_acquire_many(mode, weight)?;
+        Ok(hold.map(|guard| self.hold(Stamped { guard, since: self.probe.entered() })))
+    }
+
     /// How many units of `mode` are held now: a snapshot.
     pub fn holders(&self, mode: R::Mode) -> usize {
         self.lock.holders(mode)
@@ -100,6 +129,24 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
         Some(self.hold(stamped))
     }
 
+    /// Enters with several units, at once or until `limit`.
+    pub(super) fn enter_many(
+        &self,
+        mode: R::Mode,
+        weight: u32,
+        limit: &impl Limit,
+    ) -> Result<Option<Hold<'_, R, B>>, TooMany> {
+        if let Some(hold) = self.try_acquire_many(mode, weight)? {
+            return Ok(Some(hold));
+        }
+        let start = self.probe.now();
+        let Some(hold) = self.lock.enter_limited(request(mode, weight), limit) else {
+            self.probe.gave_up(start, &mode);
+            return Ok(None);
+        };
+        Ok(Some(self.hold(self.probe.served(start, &mode, hold, drop))))
+    }
+
     pub(super) fn hold<'a>(
         &'a self,
         stamped: Stamped<crate::Hold<'a, R, Observed<B>>>,
@@ -133,6 +180,11 @@ impl<'a, R: Rules, B: Backend> Hold<'a, R, B> {
         self.there().mode()
     }
 
+    /// How many units it holds.
+    pub fn weight(&self) -> u32 {
+        self.there().weight()
+    }
+
     /// The lock that it holds.
     pub fn lock(&self) -> &'a FifoLock<R, B> {
         self.lock
@@ -160,7 +212,7 @@ impl<'a, R: Rules, B: Backend> Hold<'a, R, B> {
         }
     }
 
-    fn there_mut(&mut self) -> &mut crate::Hold<'a, R, Observed<B>> {
+    pub(super) fn there_mut(&mut self) -> &mut crate::Hold<'a, R, Observed<B>> {
         match &mut self.hold {
             Some(hold) => hold,
             None => unreachable!("it is there until it is dropped"),
@@ -180,6 +232,6 @@ impl<R: Rules, B: Backend> Drop for Hold<'_, R, B> {
 
 impl<R: Rules, B: Backend> fmt::Debug for Hold<'_, R, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hold").field("mode", &self.mode()).finish_non_exhaustive()
+        f.debug_struct("Hold").field("mode", &self.mode()).field("weight", &self.weight()).finish()
     }
 }

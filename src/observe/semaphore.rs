@@ -8,7 +8,8 @@ use super::probe::{Probe, Report, Stamped};
 use crate::backend::Backend;
 use crate::error::{TooMany, TooManyPermits};
 use crate::rules::Permit as Mode;
-use crate::semaphore;
+use crate::semaphore::{self, Counted, Face};
+use crate::wait::{Forever, Limit};
 
 /// A [`Semaphore`](crate::Semaphore), observed.
 ///
@@ -26,6 +27,9 @@ pub struct Semaphore<B: Backend> {
 }
 
 impl<B: Backend> Semaphore<B> {
+    /// The most permits that a semaphore can have.
+    pub const MAX_PERMITS: usize = semaphore::Semaphore::<B>::MAX_PERMITS;
+
     /// With so many permits, and a probe without a name.
     ///
     /// # Panics
@@ -66,21 +70,22 @@ impl<B: Backend> Semaphore<B> {
     ///
     /// [`TooMany`] when there are fewer permits in all.
     pub fn acquire_many(&self, count: u32) -> Result<Permit<'_, B>, TooMany> {
-        if let Some(permit) = self.semaphore.try_acquire_many(count)? {
-            return Ok(self.permit(Stamped { guard: permit, since: self.probe.entered() }));
-        }
-        let start = self.probe.now();
-        match self.semaphore.acquire_many(count) {
-            Ok(guard) => {
-                // Dropped, it goes back, should the hook panic.
-                let since = self.probe.waited(start, &Mode::Permit);
-                Ok(self.permit(Stamped { guard, since }))
-            }
-            Err(error) => {
-                self.probe.gave_up(start, &Mode::Permit);
-                Err(error)
+        loop {
+            // As above.
+            if let Some(permit) = self.enter_many(count, &Forever)? {
+                return Ok(permit);
             }
         }
+    }
+
+    /// As [`crate::Semaphore::try_acquire_many`].
+    ///
+    /// # Errors
+    ///
+    /// [`TooMany`] when there are fewer permits in all.
+    pub fn try_acquire_many(&self, count: u32) -> Result<Option<Permit<'_, B>>, TooMany> {
+        let permit = self.semaphore.try_acquire_many(count)?;
+        Ok(permit.map(|guard| self.permit(Stamped { guard, since: self.probe.entered() })))
     }
 
     /// As [`crate::Semaphore::try_acquire`].
@@ -101,6 +106,11 @@ impl<B: Backend> Semaphore<B> {
     /// As [`crate::Semaphore::close`].
     pub fn close(&self) {
         self.semaphore.close();
+    }
+
+    /// Whether it has been closed.
+    pub fn is_closed(&self) -> bool {
+        self.semaphore.is_closed()
     }
 
     /// How many permits are free now: a snapshot.
@@ -141,6 +151,25 @@ impl<B: Backend> Semaphore<B> {
         Some(self.permit(self.probe.enter(&Mode::Permit, now, wait, drop)?))
     }
 
+    /// Takes several, at once or until `limit`.
+    pub(super) fn enter_many(
+        &self,
+        count: u32,
+        limit: &impl Limit,
+    ) -> Result<Option<Permit<'_, B>>, TooMany> {
+        if let Some(permit) = self.try_acquire_many(count)? {
+            return Ok(Some(permit));
+        }
+        let start = self.probe.now();
+        let request = semaphore::request(count);
+        let waited = self.semaphore.wait_within::<Counted>(request, limit);
+        let Ok(Some(permit)) = waited else {
+            self.probe.gave_up(start, &Mode::Permit);
+            return Counted::output(waited.map(|_| None), count);
+        };
+        Ok(Some(self.permit(self.probe.served(start, &Mode::Permit, permit, drop))))
+    }
+
     pub(super) fn permit<'a>(
         &'a self,
         stamped: Stamped<semaphore::Permit<'a, Observed<B>>>,
@@ -179,6 +208,12 @@ impl<'a, B: Backend> Permit<'a, B> {
     #[must_use]
     pub fn semaphore(&self) -> &'a Semaphore<B> {
         self.semaphore
+    }
+
+    /// As [`crate::Permit::split`]. Both parts are held since then.
+    pub fn split(&mut self, count: u32) -> Option<Self> {
+        let permit = self.permit.as_mut()?.split(count)?;
+        Some(Self { permit: Some(permit), semaphore: self.semaphore, since: self.since })
     }
 }
 
