@@ -7,6 +7,7 @@ use super::content::{Content, Site};
 use super::error::{Error, OwnerDied};
 use super::fifo_lock::{FifoLock, Hold};
 use super::format::{Plan, kind};
+use super::rwlock::RwLock;
 use crate::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::rules::{Access, ReadWrite};
 
@@ -18,12 +19,14 @@ const REMOVED: u64 = 4;
 const WORDS: u64 = 8;
 
 /// A lock, of which an operation is one hold; the number of the copy that
-/// counts; and whether it was removed.
+/// counts; whether it was removed; and the lock of the handle's door.
 #[derive(Debug)]
-pub(super) struct Frame {
+#[allow(unreachable_pub, reason = "handles have it")]
+pub struct Frame {
     lock: FifoLock<ReadWrite>,
     attachment: Arc<Attachment>,
     flags_at: u64,
+    door: RwLock<u8>,
 }
 
 /// A hold on a [`Frame`].
@@ -35,23 +38,35 @@ impl Content for Frame {
     fn plan(plan: &mut Plan) {
         FifoLock::<ReadWrite>::plan(plan);
         plan.object(kind::FLAGS, LEN);
+        RwLock::<u8>::plan(plan);
     }
 
     fn create(site: &mut Site<'_>, (): &()) -> Result<(), Error> {
         FifoLock::<ReadWrite>::create(site, &())?;
-        site.next(kind::FLAGS, LEN).map(drop)
+        site.next(kind::FLAGS, LEN)?;
+        RwLock::<u8>::create(site, &0)
     }
 
     fn open(site: &mut Site<'_>) -> Result<Self, Error> {
         let lock = FifoLock::open(site)?;
         let flags_at = site.next(kind::FLAGS, LEN)?;
-        Ok(Self { lock, attachment: Arc::clone(site.attachment()), flags_at })
+        let door = RwLock::open(site)?;
+        Ok(Self { lock, attachment: Arc::clone(site.attachment()), flags_at, door })
     }
 }
 
 impl Frame {
     pub(super) fn attachment(&self) -> &Attachment {
         &self.attachment
+    }
+
+    #[allow(dead_code, reason = "of the feature `async`")]
+    pub(super) fn lock(&self) -> &FifoLock<ReadWrite> {
+        &self.lock
+    }
+
+    pub(super) fn door(&self) -> &RwLock<u8> {
+        &self.door
     }
 
     fn flag(&self, at: u64) -> &AtomicU32 {
@@ -84,20 +99,27 @@ impl Frame {
         if !self.attachment.is_ours() {
             return Err(Error::Forked);
         }
-        Ok(self.lock.acquire(mode).unwrap_or_else(|died| self.inherited(died, mode)))
+        Ok(self.whole(self.lock.acquire(mode), mode))
     }
 
     /// A dead writer's value counts, or it does not: both are whole.
-    fn inherited<'a>(&self, died: OwnerDied<FrameHold<'a>>, mode: Access) -> FrameHold<'a> {
-        let mut hold = died.into_inner();
-        if mode == Access::Write {
-            hold.mark_consistent();
-            // It may have died after it removed the name, and before it said so.
-            if self.attachment.is_unlinked() {
-                self.remove();
+    pub(super) fn whole<'a>(
+        &self,
+        entered: Result<FrameHold<'a>, OwnerDied<FrameHold<'a>>>,
+        mode: Access,
+    ) -> FrameHold<'a> {
+        entered.unwrap_or_else(|died| {
+            let mut hold = died.into_inner();
+            if mode == Access::Write {
+                hold.mark_consistent();
+                // It may have died after it removed the name, and before it
+                // said so.
+                if self.attachment.is_unlinked() {
+                    self.remove();
+                }
             }
-        }
-        hold
+            hold
+        })
     }
 
     /// Whether it was removed.

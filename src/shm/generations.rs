@@ -136,7 +136,15 @@ impl Generations {
     /// Enters for an operation, if the value is there. One whose removal was
     /// begun is removed first.
     pub(super) fn enter(&self, mode: Access, name: &Name) -> Result<FrameHold<'_>, Error> {
-        let hold = self.frame.enter(mode)?;
+        self.entered(self.frame.enter(mode)?, name)
+    }
+
+    /// The rest of [`enter`](Self::enter).
+    pub(super) fn entered<'a>(
+        &'a self,
+        hold: FrameHold<'a>,
+        name: &Name,
+    ) -> Result<FrameHold<'a>, Error> {
         if !self.frame.is_removed() {
             return Ok(hold);
         }

@@ -11,6 +11,7 @@ use super::error::Error;
 use super::fault::{Point, point};
 use super::format::Plan;
 use super::frame::{Frame, FrameHold};
+use super::handle_door::HandleDoor;
 use super::name::Name;
 use super::options::Options;
 use super::segment::Segment;
@@ -117,11 +118,7 @@ impl<T: ShmType> Handle<T> {
     ///
     /// [`Error::NotFound`] when it was unlinked; [`Error::Forked`].
     pub fn get(&self) -> Result<T, Error> {
-        let cell = &**self.segment;
-        let _hold = cell.enter(Access::Read)?;
-        // SAFETY: D3: readers only, as long as the hold is there.
-        let copies = unsafe { cell.copies.get() };
-        Ok(copies[cell.frame.current()])
+        self.read(&self.framed().enter(Access::Read)?)
     }
 
     /// Replaces the value.
@@ -130,10 +127,7 @@ impl<T: ShmType> Handle<T> {
     ///
     /// As [`get`](Self::get).
     pub fn set(&self, value: T) -> Result<(), Error> {
-        let cell = &**self.segment;
-        let hold = cell.enter(Access::Write)?;
-        cell.publish(&hold, value);
-        Ok(())
+        self.replace(&self.framed().enter(Access::Write)?, |current| *current = value)
     }
 
     /// Changes the value: `f` gets a copy, which replaces the value when `f`
@@ -144,12 +138,35 @@ impl<T: ShmType> Handle<T> {
     ///
     /// As [`get`](Self::get).
     pub fn update<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, Error> {
+        self.replace(&self.framed().enter(Access::Write)?, f)
+    }
+
+    /// Its door, through which those enter who want more than one operation.
+    pub fn door(&self) -> HandleDoor<'_, Self> {
+        HandleDoor::new(self)
+    }
+
+    pub(super) fn framed(&self) -> &Frame {
+        &self.segment.frame
+    }
+
+    pub(super) fn read(&self, hold: &FrameHold<'_>) -> Result<T, Error> {
         let cell = &**self.segment;
-        let hold = cell.enter(Access::Write)?;
-        // SAFETY: D3: an exclusive hold.
-        let mut value = unsafe { cell.copies.get() }[cell.frame.current()];
+        cell.check()?;
+        debug_assert!(core::ptr::eq(hold.lock(), cell.frame.lock()));
+        // SAFETY: D3: readers only, as long as the hold is there.
+        let copies = unsafe { cell.copies.get() };
+        Ok(copies[cell.frame.current()])
+    }
+
+    pub(super) fn replace<R>(
+        &self,
+        hold: &FrameHold<'_>,
+        f: impl FnOnce(&mut T) -> R,
+    ) -> Result<R, Error> {
+        let mut value = self.read(hold)?;
         let result = f(&mut value);
-        cell.publish(&hold, value);
+        self.segment.publish(hold, value);
         Ok(result)
     }
 
@@ -161,7 +178,8 @@ impl<T: ShmType> Handle<T> {
     /// removed, in which case the value stays.
     pub fn unlink(&self) -> Result<(), Error> {
         let cell = &**self.segment;
-        let _hold = cell.enter(Access::Write)?;
+        let _hold = cell.frame.enter(Access::Write)?;
+        cell.check()?;
         // The name may be another one's by now, if somebody has removed it by
         // other means.
         if self.segment.is_unlinked() {
@@ -216,12 +234,8 @@ impl<T: ShmType> Content for Cell<T> {
 }
 
 impl<T: ShmType> Cell<T> {
-    fn enter(&self, mode: Access) -> Result<FrameHold<'_>, Error> {
-        let hold = self.frame.enter(mode)?;
-        if self.frame.is_removed() {
-            return Err(Error::NotFound);
-        }
-        Ok(hold)
+    fn check(&self) -> Result<(), Error> {
+        if self.frame.is_removed() { Err(Error::NotFound) } else { Ok(()) }
     }
 
     fn publish(&self, hold: &FrameHold<'_>, value: T) {

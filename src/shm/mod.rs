@@ -25,6 +25,7 @@
 //!   the future that it was made for: poll all of them, or drop those that you
 //!   don't poll.
 
+mod any_handle;
 mod attach;
 mod carried;
 #[cfg(feature = "serde")]
@@ -33,6 +34,9 @@ mod condvar;
 mod content;
 mod counter;
 mod data;
+mod door;
+#[cfg(feature = "async")]
+mod door_future;
 mod env;
 mod error;
 mod fault;
@@ -45,6 +49,10 @@ pub mod future;
 mod generations;
 mod guard;
 mod handle;
+mod handle_door;
+#[cfg(feature = "async")]
+mod handle_future;
+mod handle_proxy;
 mod inspect;
 mod line;
 mod map;
@@ -63,19 +71,25 @@ mod segment;
 mod semaphore;
 #[cfg(feature = "serde")]
 mod serde_handle;
+#[cfg(all(feature = "serde", feature = "async"))]
+mod serde_handle_future;
 mod sys;
 mod tasks;
 #[cfg(feature = "async")]
 mod wait_task;
 
+pub use any_handle::AnyHandle;
 pub use carried::{Carried, Configured};
 pub use condvar::{Condvar, CondvarGuard, SharedCondvar, SharedCondvarGuard};
 pub use content::Content;
 pub use counter::Counter;
 pub use data::ShmType;
+pub use door::{Door, DoorGuard, DoorReadGuard, DoorWriteGuard, SharedDoor, SharedDoorGuard};
 pub use error::{Error, OwnerDied};
 pub use fifo_lock::{FifoLock, Hold};
 pub use handle::Handle;
+pub use handle_door::{HandleDoor, HandleReadGuard, HandleWriteGuard};
+pub use handle_proxy::HandleProxy;
 pub use inspect::{Claim, Inspection};
 pub use mutex::{Mutex, MutexGuard};
 pub use name::{Name, NameError};

@@ -1,15 +1,19 @@
 //! A value of any serde type that processes share by the name of its segment.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::any_handle::AnyHandle;
 use super::codec::{decode, encode};
 use super::error::Error;
+use super::frame::{Frame, FrameHold};
 use super::generations::{First, Generations};
+use super::handle_door::HandleDoor;
 use super::name::Name;
 use super::options::Options;
 use super::segment::Segment;
@@ -171,10 +175,7 @@ impl<T: Serialize + DeserializeOwned> SerdeHandle<T> {
     /// [`Error::NotFound`] when it was unlinked; [`Error::Decode`] when it is of
     /// another type; [`Error::Forked`].
     pub fn get(&self) -> Result<T, Error> {
-        let hold = self.segment.enter(Access::Read, &self.name)?;
-        let bytes = self.segment.load(&hold)?;
-        drop(hold);
-        decode(&bytes)
+        self.read(self.generations().frame.enter(Access::Read)?)
     }
 
     /// Replaces the value.
@@ -185,9 +186,8 @@ impl<T: Serialize + DeserializeOwned> SerdeHandle<T> {
     /// [`Error::TooLong`] and [`Error::NoSpace`], and then the value is as it
     /// was; [`Error::Forked`].
     pub fn set(&self, value: &T) -> Result<(), Error> {
-        let bytes = encode(value, self.segment.limit())?;
-        let hold = self.segment.enter(Access::Write, &self.name)?;
-        self.segment.store(&hold, &bytes)
+        let bytes = self.encoded(value)?;
+        self.write(self.generations().frame.enter(Access::Write)?, &bytes)
     }
 
     /// Changes the value: `f` gets it, and what it makes of it replaces the
@@ -198,11 +198,60 @@ impl<T: Serialize + DeserializeOwned> SerdeHandle<T> {
     ///
     /// As [`get`](Self::get) and [`set`](Self::set).
     pub fn update<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, Error> {
-        let hold = self.segment.enter(Access::Write, &self.name)?;
+        self.change(self.generations().frame.enter(Access::Write)?, f)
+    }
+
+    /// Its door, through which those enter who want more than one operation.
+    pub fn door(&self) -> HandleDoor<'_, Self> {
+        HandleDoor::new(self)
+    }
+
+    pub(super) fn generations(&self) -> &Generations {
+        &self.segment
+    }
+
+    pub(super) fn encoded(&self, value: &T) -> Result<Vec<u8>, Error> {
+        encode(value, self.segment.limit())
+    }
+
+    pub(super) fn read(&self, hold: FrameHold<'_>) -> Result<T, Error> {
+        let hold = self.segment.entered(hold, &self.name)?;
+        let bytes = self.segment.load(&hold)?;
+        drop(hold);
+        decode(&bytes)
+    }
+
+    pub(super) fn write(&self, hold: FrameHold<'_>, bytes: &[u8]) -> Result<(), Error> {
+        let hold = self.segment.entered(hold, &self.name)?;
+        self.segment.store(&hold, bytes)
+    }
+
+    pub(super) fn change<R>(
+        &self,
+        hold: FrameHold<'_>,
+        f: impl FnOnce(&mut T) -> R,
+    ) -> Result<R, Error> {
+        let hold = self.segment.entered(hold, &self.name)?;
         let mut value = decode(&self.segment.load(&hold)?)?;
         let result = f(&mut value);
-        self.segment.store(&hold, &encode(&value, self.segment.limit())?)?;
+        self.segment.store(&hold, &self.encoded(&value)?)?;
         Ok(result)
+    }
+}
+
+impl<T: Serialize + DeserializeOwned> AnyHandle for SerdeHandle<T> {
+    type Value = T;
+
+    fn load(&self) -> Result<T, Error> {
+        self.get()
+    }
+
+    fn store(&self, value: &T) -> Result<(), Error> {
+        self.set(value)
+    }
+
+    fn frame(&self) -> &Frame {
+        &self.segment.frame
     }
 }
 

@@ -20,6 +20,14 @@ pub(super) fn writer() {
         handle.unlink().expect("once");
         return;
     }
+    if argument("STORY") == "door" {
+        for next in 1..=3 {
+            let mut inside = handle.door().write().expect("it is there");
+            *inside = [next; 64];
+            inside.close().expect("it is there");
+        }
+        return;
+    }
     for next in 1..=3 {
         handle.set([next; 64]).expect("it is there");
         handle.update(|block| *block = [block[0] + 10; 64]).expect("it is there");
@@ -90,4 +98,44 @@ fn killed_while_it_unlinks_the_value_is_there_or_gone() {
         assert!(!name.path().exists());
     }
     assert!(deaths >= 6, "only {deaths} points were reached");
+}
+
+#[test]
+fn one_who_is_killed_inside_leaves_a_whole_value_and_the_door_free() {
+    let mut deaths = 0;
+    for point in 1..=POINTS {
+        for passes in [0, 1, 3] {
+            let options = Options::new().poll(Duration::from_millis(2)).processes(8).records(64);
+            let name = Name::random();
+            let handle: Handle<Block> = Handle::create(&name, &options, [0; 64]).expect("new");
+            let mut writer = child(
+                "writer",
+                &[
+                    ("NAME", name.to_string()),
+                    ("STORY", "door".to_string()),
+                    ("POINT", point.to_string()),
+                    ("PASSES", passes.to_string()),
+                ],
+            );
+            let patience = Duration::from_secs(60);
+            loop {
+                let ended = writer.try_wait().expect("a child");
+                let inside = handle.door().read_for(patience).expect("it is there");
+                let block = *inside.expect("nobody gets in any more");
+                assert!(block.iter().all(|&word| word == block[0]), "torn: {block:?}");
+                assert!(block[0] <= 3, "at {point}: {block:?}");
+                if let Some(status) = ended {
+                    deaths += u32::from(!status.success());
+                    break;
+                }
+            }
+            let mut inside = handle.door().write_for(patience).expect("it is there");
+            **inside.as_mut().expect("nobody gets in any more") = [77; 64];
+            drop(inside);
+            assert_eq!(handle.get().expect("it is there"), [77; 64], "at {point}");
+            assert!(!handle.door().is_locked());
+            handle.unlink().expect("once");
+        }
+    }
+    assert!(deaths >= 20, "only {deaths} points were reached");
 }
