@@ -115,10 +115,11 @@ macro_rules! family {
         /// [`door`](crate::door).
         #[doc(alias = "AcquirableDoor")]
         #[doc(alias = "WaitableDoor")]
-        pub type Door<T $(, $own)?> = crate::Door<RawMutex<$($own)?>, T, Condvar<$($own)?>>;
+        pub type Door<T $(, $own)?> =
+            crate::Door<RawMutex<$($own)?>, T, crate::door::MonitorCondvar<$backend>>;
         /// Access to what is behind a [`Door`].
         pub type DoorGuard<'a, T $(, $own)?> =
-            crate::DoorGuard<'a, RawMutex<$($own)?>, T, Condvar<$($own)?>>;
+            crate::DoorGuard<'a, RawMutex<$($own)?>, T, crate::door::MonitorCondvar<$backend>>;
         /// A resource that readers reach together, and a writer alone; see
         /// [`door`](crate::door).
         #[doc(alias = "SAcquirableDoor")]

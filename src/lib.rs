@@ -34,9 +34,9 @@
 //! |---|---|
 //! | `accessor/mod.rs`, `accessor/changes.rs`, `accessor/question.rs` | what lies under a condition's lock |
 //! | `atomic/model.rs` | cells that loom watches |
-//! | `condvar/guard.rs`, `condvar/guards.rs`, `condvar/raw.rs` | letting a guard's lock go and taking it again |
+//! | `condvar/mod.rs`, `condvar/guard.rs`, `condvar/guards.rs`, `condvar/owned.rs`, `condvar/raw.rs` | letting a guard's lock go and taking it again |
 //! | `door/exclusive.rs`, `door/shared.rs`, `door/guard.rs`, `door/mapped.rs`, `door/owned.rs`, `door/owned_mapped.rs`, `door/upgradable.rs` | guards over anybody's raw lock |
-//! | `door/wait.rs`, `door/timed.rs`, `door/owned_timed.rs` | waiting with these guards |
+//! | `door/wait.rs`, `door/timed.rs`, `door/owned_timed.rs`, `door/monitor.rs` | waiting with these guards |
 //! | `door/reentrant.rs` | telling threads from each other |
 //! | `future/*.rs` | polling places that are pinned |
 //! | `nursery/local.rs` | futures that never leave their thread |

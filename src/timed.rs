@@ -11,10 +11,12 @@ use std::time::Instant;
 
 use crate::backend::Backend;
 use crate::condvar::{Condvar, RawCondvar};
+use crate::door::MonitorCondvar;
 use crate::error::{AcquireError, Closed, ConvertError, TooMany};
 use crate::fifo_lock::{FifoLock, request};
 use crate::hold::{self, Hold};
 use crate::mutex::{Lined, RawMutex};
+use crate::raw::RawMutexCondvarTimed;
 use crate::raw::mode::Rules;
 use crate::rules::Preference;
 use crate::rwlock::{READ, RawRwLock, UPGRADABLE, WRITE};
@@ -271,6 +273,28 @@ unsafe impl<B: Backend> lock_api::RawCondvarTimed for Condvar<B> {
     unsafe fn wait_until(&self, mutex: &RawMutex<B>, guard: &mut Lined, until: &Instant) -> bool {
         // SAFETY: by this function's contract.
         !unsafe { self.wait_raw(mutex, guard, &Until::at(*until)) }
+    }
+}
+
+// SAFETY: as `Condvar`.
+unsafe impl<B: Backend> RawMutexCondvarTimed<RawMutex<B>> for MonitorCondvar<B> {
+    fn checked_duration_to_instant(timeout: &Duration) -> Option<Instant> {
+        Instant::now().checked_add(*timeout)
+    }
+
+    unsafe fn wait_for(&self, mutex: &RawMutex<B>, guard: &mut Lined, timeout: &Duration) -> bool {
+        // SAFETY: by this function's contract.
+        !unsafe { self.condvar().wait_raw(mutex, guard, &Until::after(*timeout)) }
+    }
+
+    unsafe fn wait_until(
+        &self,
+        mutex: &RawMutex<B>,
+        guard: &mut Lined,
+        deadline: &Instant,
+    ) -> bool {
+        // SAFETY: by this function's contract.
+        !unsafe { self.condvar().wait_raw(mutex, guard, &Until::at(*deadline)) }
     }
 }
 

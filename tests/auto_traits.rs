@@ -13,8 +13,8 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use portunus::door::{
-    MappedDoorGuard, MappedDoorReadGuard, MappedDoorWriteGuard, OwnedMappedDoorGuard,
-    OwnedMappedDoorReadGuard, OwnedMappedDoorWriteGuard, ThreadId,
+    MappedDoorGuard, MappedDoorReadGuard, MappedDoorWriteGuard, MonitorCondvar,
+    OwnedMappedDoorGuard, OwnedMappedDoorReadGuard, OwnedMappedDoorWriteGuard, ThreadId,
 };
 use portunus::future::{
     AcquireHold, AcquireManyHold, AcquireManyOwnedHold, AcquireManyOwnedPermit,
@@ -191,16 +191,17 @@ macro_rules! backend {
             /// Doors are as their locks.
             #[test]
             fn doors() {
+                type Monitor = MonitorCondvar<$type>;
                 type Inside<T> = DoorGuard<'static, T>;
-                type Mapped<T> = MappedDoorGuard<'static, RawMutex, T, Condvar>;
-                type Owned<T> = OwnedDoorGuard<RawMutex, T, Condvar>;
-                type OwnedPart<T> = OwnedMappedDoorGuard<RawMutex, u64, T, Condvar>;
-                type OwnedWhole<T> = OwnedMappedDoorGuard<RawMutex, T, u64, Condvar>;
-                type Awaited<T> = EnterDoor<'static, RawMutex, T, Condvar>;
-                type AwaitedArc<T> = EnterDoorArc<RawMutex, T, Condvar>;
+                type Mapped<T> = MappedDoorGuard<'static, RawMutex, T, Monitor>;
+                type Owned<T> = OwnedDoorGuard<RawMutex, T, Monitor>;
+                type OwnedPart<T> = OwnedMappedDoorGuard<RawMutex, u64, T, Monitor>;
+                type OwnedWhole<T> = OwnedMappedDoorGuard<RawMutex, T, u64, Monitor>;
+                type Awaited<T> = EnterDoor<'static, RawMutex, T, Monitor>;
+                type AwaitedArc<T> = EnterDoorArc<RawMutex, T, Monitor>;
                 type Access<T> = Proxy<'static, T, DoorGuard<'static, T>>;
                 type Waiting<T> = WaitInside<DoorGuard<'static, T>>;
-                type WaitingArc<T> = WaitInside<OwnedDoorGuard<RawMutex, T, Condvar>>;
+                type WaitingArc<T> = WaitInside<OwnedDoorGuard<RawMutex, T, Monitor>>;
                 table! {
                     Door: SEND_SYNC, SEND_SYNC, NONE, NONE;
                     Inside: SEND_SYNC, SEND, NONE, NONE;

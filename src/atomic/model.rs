@@ -135,6 +135,11 @@ pub(crate) enum Fault {
     EvictedForgetsBaton,
     /// A notified waiter that gives up keeps its notification.
     NotificationKept,
+    /// A notified future goes into its lock's line while its own task has that
+    /// lock by a future that it does not poll.
+    DeliverBehindSibling,
+    /// A future that borrows its lock is followed to it.
+    DeliverForgotten,
     /// A waiter lets its lock go before it stands in line to be notified.
     UnlockBeforeJoin,
     /// Those behind a refused waiter are left standing.

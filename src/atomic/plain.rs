@@ -46,6 +46,8 @@ impl Fault {
     pub(crate) const ParkBlind: Self = Self;
     pub(crate) const EvictedForgetsBaton: Self = Self;
     pub(crate) const NotificationKept: Self = Self;
+    pub(crate) const DeliverBehindSibling: Self = Self;
+    pub(crate) const DeliverForgotten: Self = Self;
     pub(crate) const UnlockBeforeJoin: Self = Self;
     pub(crate) const RefuseWithoutGrant: Self = Self;
     pub(crate) const RefusedUnwoken: Self = Self;

@@ -15,12 +15,11 @@ use core::task::Waker;
 use crate::backend::Backend;
 use crate::mutex::RawMutex;
 use crate::raw::lock::RawFifoLock;
-use crate::raw::waiter::Seat;
 use crate::rules::{Exclusive, Preference, Shared};
 use crate::rwlock::RawRwLock;
 use crate::wait::Limit;
 use crate::wait::node::Request;
-use crate::wait::queue::{Ticket, WaitQueue};
+use crate::wait::queue::{Here, Ticket, WaitQueue};
 
 /// The mode in which a mutex is held.
 pub(crate) const LOCK: Request = crate::mutex::REQUEST;
@@ -39,18 +38,34 @@ pub unsafe trait Waits<B: Backend> {
 
     /// # Safety
     ///
+    /// As `RawFifoLock::join_wait`, for a ticket that asks for this mode.
+    unsafe fn join_wait(
+        &self,
+        queue: &WaitQueue<B::Inner>,
+        ticket: Pin<&Ticket>,
+        waker: &Waker,
+        owned: bool,
+    );
+
+    /// # Safety
+    ///
     /// As `RawFifoLock::poll_wait`.
     unsafe fn poll_wait(
         &self,
         queue: &WaitQueue<B::Inner>,
-        places: (Pin<&Ticket>, Pin<&Seat>),
+        ticket: Pin<&Ticket>,
         waker: &Waker,
     ) -> bool;
 
     /// # Safety
     ///
     /// As `RawFifoLock::cancel_wait`.
-    unsafe fn cancel_wait(&self, queue: &WaitQueue<B::Inner>, places: (Pin<&Ticket>, Pin<&Seat>));
+    unsafe fn cancel_wait(&self, queue: &WaitQueue<B::Inner>, ticket: Pin<&Ticket>);
+
+    /// # Safety
+    ///
+    /// As `RawFifoLock::at_hand`.
+    unsafe fn at_hand(&self) -> Here<'_>;
 }
 
 macro_rules! waits {
@@ -67,23 +82,35 @@ macro_rules! waits {
                 raw.wait_in(queue, Request { mode, ..LOCK }, limit)
             }
 
+            unsafe fn join_wait(
+                &self,
+                queue: &WaitQueue<B::Inner>,
+                ticket: Pin<&Ticket>,
+                waker: &Waker,
+                owned: bool,
+            ) {
+                // SAFETY: by this function's contract.
+                unsafe { self.raw().join_wait(queue, ticket, waker, owned) };
+            }
+
             unsafe fn poll_wait(
                 &self,
                 queue: &WaitQueue<B::Inner>,
-                places: (Pin<&Ticket>, Pin<&Seat>),
+                ticket: Pin<&Ticket>,
                 waker: &Waker,
             ) -> bool {
                 // SAFETY: by this function's contract.
-                unsafe { self.raw().poll_wait(queue, places, waker) }
+                unsafe { self.raw().poll_wait(queue, ticket, waker) }
             }
 
-            unsafe fn cancel_wait(
-                &self,
-                queue: &WaitQueue<B::Inner>,
-                places: (Pin<&Ticket>, Pin<&Seat>),
-            ) {
+            unsafe fn cancel_wait(&self, queue: &WaitQueue<B::Inner>, ticket: Pin<&Ticket>) {
                 // SAFETY: by this function's contract.
-                unsafe { self.raw().cancel_wait(queue, places) };
+                unsafe { self.raw().cancel_wait(queue, ticket) };
+            }
+
+            unsafe fn at_hand(&self) -> Here<'_> {
+                // SAFETY: by this function's contract.
+                unsafe { self.raw().at_hand() }
             }
         }
     )*};
@@ -117,12 +144,16 @@ pub unsafe trait Held<B: Backend> {
 ///
 /// # Safety
 ///
-/// `raw_of(lock())` is the guard's raw lock, and keeps its place.
+/// `raw_of(lock())` is the guard's raw lock, and keeps its place. `OWNED` is
+/// true.
 #[doc(hidden)]
 #[allow(dead_code, unreachable_pub, reason = "of futures")]
 pub unsafe trait Remade<B: Backend>: Held<B> + Sized {
     /// What keeps the lock reachable meanwhile.
     type Lock;
+    /// Whether it keeps the lock alive, and in its place, as long as it is not
+    /// dropped: also when it is forgotten.
+    const OWNED: bool;
     fn lock(&self) -> Self::Lock;
     fn raw_of(lock: &Self::Lock) -> &Self::Raw;
 

@@ -29,6 +29,8 @@ impl<B: Backend, T: ?Sized> CondvarGuard<B> for MutexGuard<'_, RawMutex<B>, T> {
 // SAFETY: the mutex is borrowed as long as the guard lives.
 unsafe impl<'a, B: Backend, T: ?Sized> Remade<B> for MutexGuard<'a, RawMutex<B>, T> {
     type Lock = &'a Mutex<RawMutex<B>, T>;
+    // Forgotten, it borrows nothing any more.
+    const OWNED: bool = false;
 
     fn lock(&self) -> Self::Lock {
         Self::mutex(self)
@@ -68,6 +70,7 @@ macro_rules! shared {
             for $guard<'a, RawRwLock<P, B>, T>
         {
             type Lock = &'a RwLock<RawRwLock<P, B>, T>;
+            const OWNED: bool = false;
 
             fn lock(&self) -> Self::Lock {
                 Self::rwlock(self)

@@ -1,8 +1,12 @@
 //! Condition variables: waiting, with a lock let go, until somebody notifies.
 
+#![allow(unsafe_code)]
+
 mod guard;
 #[cfg(not(all(test, portunus_loom)))]
 mod guards;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr", not(all(test, portunus_loom))))]
+mod owned;
 mod raw;
 #[cfg(feature = "std")]
 mod timed;
@@ -66,9 +70,30 @@ impl WaitTimeoutResult {
 /// One line, first come, first served, of threads and tasks: a notification
 /// wakes whoever has waited longest. A thread goes from there straight into the
 /// mutex's line, and wakes only when it owns the mutex: one wake-up for each
-/// waiter, however many were notified at once, and in their order. A task wakes
-/// when it is notified, and asks for the mutex when it is polled: its future may
-/// have been forgotten, with the mutex gone since.
+/// waiter, however many were notified at once, and in their order. So does a
+/// task whose guard keeps the mutex alive (`lock_arc_async`), and any task that waits
+/// with the mutex of a guard by which it is notified, with
+/// [`notify_one_inside`](Self::notify_one_inside). Any other task wakes when it
+/// is notified, and asks for the mutex when it is polled: its future may have
+/// been forgotten, with the mutex gone since.
+///
+/// ```
+/// use portunus::prelude::*;
+/// use portunus::sync::{Condvar, Mutex};
+///
+/// # smol::block_on(async {
+/// let (ready, changed) = (Mutex::new(false), Condvar::new());
+/// let waiter = changed.wait_while_async(ready.lock_async().await, |ready| !*ready);
+/// let notifier = async {
+///     let mut ready = ready.lock_async().await;
+///     *ready = true;
+///     // The waiter wakes when this guard is gone, and holds the mutex.
+///     changed.notify_one_inside(&ready)
+/// };
+/// let (ready, notified) = smol::future::zip(waiter, notifier).await;
+/// assert!(*ready && notified);
+/// # });
+/// ```
 ///
 /// # No spurious wake-ups
 ///
@@ -126,7 +151,8 @@ pub struct Condvar<B: Backend> {
 /// One line of readers and writers, threads and tasks: a notification wakes
 /// whoever has waited longest, whichever guard it and the notifier have. From
 /// there it goes into the lock's line, or, where the lock prefers readers or
-/// writers, into the lane of its mode; a thread wakes when it holds.
+/// writers, into the lane of its mode; it wakes when it holds. (Of tasks, which
+/// can't always be handed over, what [`Condvar`] says is true.)
 ///
 /// So this is the read-preferring condition over a lock that prefers readers,
 /// and the write-preferring one over a lock that prefers writers:
@@ -211,6 +237,26 @@ macro_rules! condvar {
             #[doc(alias = "broadcast")]
             pub fn notify_all(&self) -> usize {
                 self.queue.notify_all()
+            }
+
+            /// As [`notify_one`](Self::notify_one), by one who is inside.
+            ///
+            /// The guard shows that its lock is there: tasks that wait with
+            /// this lock move straight into its line, and wake when they hold
+            /// it, as threads always do. Nobody notified by this enters before
+            /// the guard is dropped, unless both read.
+            #[doc(alias = "notify")]
+            pub fn notify_one_inside<G: $guard<B>>(&self, guard: &G) -> bool {
+                // SAFETY: all guards of such a lock ask for its modes (H3).
+                self.queue.notify_one_at(Some(unsafe { guard.raw().at_hand() }))
+            }
+
+            /// As [`notify_all`](Self::notify_all), by one who is inside: see
+            /// [`notify_one_inside`](Self::notify_one_inside).
+            #[doc(alias = "notify_all")]
+            pub fn notify_all_inside<G: $guard<B>>(&self, guard: &G) -> usize {
+                // SAFETY: as above.
+                self.queue.notify_all_at(Some(unsafe { guard.raw().at_hand() }))
             }
 
             /// How many wait for a notification now.

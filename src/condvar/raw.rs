@@ -309,6 +309,16 @@ unsafe impl<P: Preference, B: Backend> RawSharedCondvar<RawRwLock<P, B>> for Sha
     fn notify_all(&self) -> usize {
         Self::notify_all(self)
     }
+
+    fn notify_one_of(&self, lock: &RawRwLock<P, B>) -> bool {
+        // SAFETY: all such locks have the same modes (H3).
+        self.queue().notify_one_at(Some(unsafe { lock.at_hand() }))
+    }
+
+    fn notify_all_of(&self, lock: &RawRwLock<P, B>) -> usize {
+        // SAFETY: as above.
+        self.queue().notify_all_at(Some(unsafe { lock.at_hand() }))
+    }
 }
 
 // SAFETY: as `RawSharedCondvar` for `SharedCondvar`.

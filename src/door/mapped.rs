@@ -40,7 +40,7 @@ macro_rules! mapped {
         #[must_use = "a guard that is dropped at once releases at once"]
         pub struct $name<'a, L: $raw, U: ?Sized, C = NoCondvar> {
             raw: &'a L,
-            pub(super) condvar: &'a C,
+            condvar: &'a C,
             state: ManuallyDrop<L::$state>,
             data: Part<U, &'a $($mutable)? U>,
         }
@@ -99,6 +99,11 @@ macro_rules! mapped {
                 let raw = unsafe { door.lock.raw() };
                 let (state, data) = (ManuallyDrop::new(state), Part(data, PhantomData));
                 Self { raw, condvar: &door.condvar, state, data }
+            }
+
+            /// The condition variable and the lock.
+            pub(super) fn condition(&self) -> (&C, &L) {
+                (self.condvar, self.raw)
             }
 
             /// A guard of a part of the part.

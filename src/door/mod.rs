@@ -105,7 +105,25 @@
 //! # Access
 //!
 //! A guard gives exactly the access that was asked for, and what is forbidden
-//! does not compile. Where the access is known at run time only, a [`Proxy`]
+//! does not compile; nor does one that has expired:
+//!
+//! ```compile_fail,E0505
+//! let door = portunus::spin::Door::new(1);
+//! let inside = door.enter();
+//! let resource = &*inside;
+//! drop(inside);
+//! assert_eq!(*resource, 1);
+//! ```
+//!
+//! ```
+//! let door = portunus::spin::Door::new(1);
+//! let inside = door.enter();
+//! let resource = &*inside;
+//! assert_eq!(*resource, 1);
+//! drop(inside);
+//! ```
+//!
+//! Where the access is known at run time only, a [`Proxy`]
 //! with [`Permissions`] refuses it with an [`AccessError`].
 //!
 //! # Where Rust differs from the original
@@ -142,6 +160,7 @@ mod upgradable;
 
 mod exclusive;
 mod mapped;
+mod monitor;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod owned;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
@@ -156,6 +175,7 @@ mod shared;
 pub use exclusive::Door;
 pub use guard::{DoorGuard, DoorReadGuard, DoorWriteGuard};
 pub use mapped::{MappedDoorGuard, MappedDoorReadGuard, MappedDoorWriteGuard};
+pub use monitor::MonitorCondvar;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use owned::{
     OwnedDoorGuard, OwnedDoorReadGuard, OwnedDoorUpgradableReadGuard, OwnedDoorWriteGuard,

@@ -13,13 +13,15 @@ use core::ops::{Deref, DerefMut};
 use core::ptr;
 
 use lock_api::{
-    RawCondvar, RawCondvarTimed, RawMutex, RawMutexTimed, RawRwLock, RawRwLockDowngrade,
-    RawRwLockTimed, RawRwLockUpgrade, RawRwLockUpgradeDowngrade, RawRwLockUpgradeTimed,
+    RawMutex, RawMutexTimed, RawRwLock, RawRwLockDowngrade, RawRwLockTimed, RawRwLockUpgrade,
+    RawRwLockUpgradeDowngrade, RawRwLockUpgradeTimed,
 };
 
 use super::{Door, NoCondvar, SharedDoor};
 use crate::condvar::WaitTimeoutResult;
-use crate::raw::{RawSharedCondvar, RawSharedCondvarUpgrade};
+use crate::raw::{
+    RawMutexCondvar, RawMutexCondvarTimed, RawSharedCondvar, RawSharedCondvarUpgrade,
+};
 use crate::wait::Forever;
 
 guard! {
@@ -172,14 +174,14 @@ entering! { [RawRwLockUpgradeTimed] SharedDoor -> OwnedDoorUpgradableReadGuard;
 }
 
 condition! {
-    OwnedDoorGuard<> RawMutex, door.condvar;
-    OwnedDoorReadGuard<> RawRwLock, door.condvar;
-    OwnedDoorWriteGuard<> RawRwLock, door.condvar;
-    OwnedDoorUpgradableReadGuard<> RawRwLockUpgrade, door.condvar;
+    OwnedDoorGuard<> RawMutex;
+    OwnedDoorReadGuard<> RawRwLock;
+    OwnedDoorWriteGuard<> RawRwLock;
+    OwnedDoorUpgradableReadGuard<> RawRwLockUpgrade;
 }
 
 notifying! {
-    OwnedDoorGuard<> [RawMutex, RawCondvar<RawMutex = L>] "notify", "broadcast";
+    OwnedDoorGuard<> [RawMutex, RawMutexCondvar<L>] "notify", "broadcast";
     OwnedDoorReadGuard<> [RawRwLock, RawSharedCondvar<L>] "notify_read", "notify_all_read";
     OwnedDoorWriteGuard<> [RawRwLock, RawSharedCondvar<L>] "notify_write", "notify_all_write";
     OwnedDoorUpgradableReadGuard<> [RawRwLockUpgrade, RawSharedCondvar<L>]
@@ -187,7 +189,7 @@ notifying! {
 }
 
 waiting! {
-    OwnedDoorGuard<> [RawMutex, RawCondvar<RawMutex = L>] [&mut] "WaitableDoor.wait",
+    OwnedDoorGuard<> [RawMutex, RawMutexCondvar<L>] [&mut] "WaitableDoor.wait",
         |lock, state, condvar| condvar.wait(lock, state);
     OwnedDoorReadGuard<> [RawRwLock, RawSharedCondvar<L>] [&] "wait_read",
         |lock, state, condvar| condvar.wait_shared(lock, state, &Forever);

@@ -19,10 +19,10 @@ use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
 use core::ptr::{self, NonNull};
 
-use lock_api::{RawCondvar, RawMutex, RawRwLock};
+use lock_api::{RawMutex, RawRwLock};
 
 use super::{Door, NoCondvar, OwnedDoorGuard, OwnedDoorReadGuard, OwnedDoorWriteGuard, SharedDoor};
-use crate::raw::RawSharedCondvar;
+use crate::raw::{RawMutexCondvar, RawSharedCondvar};
 
 /// A part that is read.
 struct Reads<U: ?Sized>(NonNull<U>);
@@ -230,7 +230,7 @@ mapped! {
     /// assert_eq!(house.enter().0, 2);
     /// ```
     OwnedMappedDoorGuard [&mut] Writes, Door, OwnedDoorGuard, RawMutex, Guard, unlock,
-    [RawCondvar<RawMutex = L>]
+    [RawMutexCondvar<L>]
 }
 
 mapped! {

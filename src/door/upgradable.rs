@@ -239,7 +239,7 @@ impl<L: RawRwLockUpgradeTimed, T: ?Sized, C> SharedDoor<L, T, C> {
 }
 
 condition! {
-    DoorUpgradableReadGuard<'a> RawRwLockUpgrade, door.condvar;
+    DoorUpgradableReadGuard<'a> RawRwLockUpgrade;
 }
 
 notifying! {

@@ -9,15 +9,16 @@
 
 #![allow(unsafe_code)]
 
-use lock_api::{RawCondvar, RawCondvarTimed, RawMutex, RawMutexTimed, RawRwLock};
+use lock_api::{RawMutex, RawMutexTimed, RawRwLock};
 
 use super::{Door, DoorGuard, DoorReadGuard, DoorWriteGuard, SharedDoor};
 use super::{MappedDoorGuard, MappedDoorReadGuard, MappedDoorWriteGuard};
 use crate::condvar::WaitTimeoutResult;
-use crate::raw::RawSharedCondvar;
+use crate::raw::{RawMutexCondvar, RawMutexCondvarTimed, RawSharedCondvar};
 use crate::wait::Forever;
 
-/// Adds notifying to what leads to a condition variable.
+/// Adds notifying to what leads to a condition variable. It is told of the lock,
+/// which is borrowed: tasks that wait with it can be handed over to it.
 macro_rules! notifying {
     ($($name:ident <$($life:lifetime)?> [$raw:ident, $($condvar:tt)+] $one:literal, $all:literal;)+) => {$(
         impl<$($life,)? L: $raw, T: ?Sized, C: $($condvar)+> $name<$($life,)? L, T, C> {
@@ -29,7 +30,8 @@ macro_rules! notifying {
             /// counts none.)
             #[doc(alias = $one)]
             pub fn notify_one(&self) -> bool {
-                self.condition().notify_one()
+                let (condvar, lock) = self.condition();
+                condvar.notify_one_of(lock)
             }
 
             /// Notifies all that wait now, and says how many.
@@ -37,51 +39,49 @@ macro_rules! notifying {
             /// Otherwise as [`notify_one`](Self::notify_one).
             #[doc(alias = $all)]
             pub fn notify_all(&self) -> usize {
-                self.condition().notify_all()
+                let (condvar, lock) = self.condition();
+                condvar.notify_all_of(lock)
             }
         }
     )+};
 }
 
-/// Leads from a guard to its condition variable.
+/// Leads from a guard to its condition variable and its lock.
 macro_rules! condition {
-    ($($name:ident <$($life:lifetime)?> $raw:ident, $($path:ident).+;)+) => {$(
+    ($($name:ident <$($life:lifetime)?> $raw:ident;)+) => {$(
         impl<$($life,)? L: $raw, T: ?Sized, C> $name<$($life,)? L, T, C> {
-            fn condition(&self) -> &C {
-                &self.$($path).+
+            fn condition(&self) -> (&C, &L) {
+                (&self.door.condvar, self.door.raw())
             }
         }
     )+};
 }
 
-impl<L, T: ?Sized, C> Door<L, T, C> {
-    fn condition(&self) -> &C {
-        &self.condvar
+impl<L: RawMutex, T: ?Sized, C> Door<L, T, C> {
+    fn condition(&self) -> (&C, &L) {
+        (&self.condvar, self.raw())
     }
 }
 
-impl<L, T: ?Sized, C> SharedDoor<L, T, C> {
-    fn condition(&self) -> &C {
-        &self.condvar
+impl<L: RawRwLock, T: ?Sized, C> SharedDoor<L, T, C> {
+    fn condition(&self) -> (&C, &L) {
+        (&self.condvar, self.raw())
     }
 }
 
 condition! {
-    DoorGuard<'a> RawMutex, door.condvar;
-    DoorReadGuard<'a> RawRwLock, door.condvar;
-    DoorWriteGuard<'a> RawRwLock, door.condvar;
-    MappedDoorGuard<'a> RawMutex, condvar;
-    MappedDoorReadGuard<'a> RawRwLock, condvar;
-    MappedDoorWriteGuard<'a> RawRwLock, condvar;
+    DoorGuard<'a> RawMutex;
+    DoorReadGuard<'a> RawRwLock;
+    DoorWriteGuard<'a> RawRwLock;
 }
 
 notifying! {
-    Door<> [RawMutex, RawCondvar<RawMutex = L>] "notify", "broadcast";
+    Door<> [RawMutex, RawMutexCondvar<L>] "notify", "broadcast";
     SharedDoor<> [RawRwLock, RawSharedCondvar<L>] "notify", "broadcast";
-    DoorGuard<'a> [RawMutex, RawCondvar<RawMutex = L>] "notify", "broadcast";
+    DoorGuard<'a> [RawMutex, RawMutexCondvar<L>] "notify", "broadcast";
     DoorReadGuard<'a> [RawRwLock, RawSharedCondvar<L>] "notify_read", "notify_all_read";
     DoorWriteGuard<'a> [RawRwLock, RawSharedCondvar<L>] "notify_write", "notify_all_write";
-    MappedDoorGuard<'a> [RawMutex, RawCondvar<RawMutex = L>] "notify", "broadcast";
+    MappedDoorGuard<'a> [RawMutex, RawMutexCondvar<L>] "notify", "broadcast";
     MappedDoorReadGuard<'a> [RawRwLock, RawSharedCondvar<L>] "notify_read", "notify_all_read";
     MappedDoorWriteGuard<'a> [RawRwLock, RawSharedCondvar<L>] "notify_write", "notify_all_write";
 }
@@ -140,7 +140,7 @@ macro_rules! waiting {
 }
 
 waiting! {
-    DoorGuard<'a> [RawMutex, RawCondvar<RawMutex = L>] [&mut] "WaitableDoor.wait",
+    DoorGuard<'a> [RawMutex, RawMutexCondvar<L>] [&mut] "WaitableDoor.wait",
         |lock, state, condvar| condvar.wait(lock, state);
     DoorReadGuard<'a> [RawRwLock, RawSharedCondvar<L>] [&] "wait_read",
         |lock, state, condvar| condvar.wait_shared(lock, state, &Forever);
@@ -154,7 +154,7 @@ macro_rules! waiting_timed {
         impl<$($life,)? L, T: ?Sized, C> $name<$($life,)? L, T, C>
         where
             L: RawMutexTimed,
-            C: RawCondvarTimed<RawMutex = L>,
+            C: RawMutexCondvarTimed<L>,
         {
             /// As [`wait`](Self::wait), waiting for a notification no longer
             /// than `timeout`.

@@ -16,14 +16,14 @@ use crate::backend::Backend;
 use crate::condvar::{
     Condvar, CondvarGuard, RawCondvar, Remade, SharedCondvar, SharedCondvarGuard, Waits,
 };
-use crate::mutex::RawMutex;
+use crate::door::MonitorCondvar;
+use crate::mutex::{Lined, RawMutex};
 use crate::raw::traits::{
     RawCondvarAsync, RawMutexAsync, RawRwLockAsync, RawRwLockUpgradeAsync, RawSharedCondvarAsync,
     RawSharedCondvarUpgradeAsync, RawWaiter,
 };
-use crate::raw::waiter::Seat;
 use crate::rules::Preference;
-use crate::rwlock::RawRwLock;
+use crate::rwlock::{READ, RawRwLock, UPGRADABLE, WRITE};
 use crate::wait::inner::InnerLock;
 use crate::wait::node::Request;
 use crate::wait::queue::{Ticket, WaitQueue};
@@ -40,20 +40,17 @@ pin_project! {
         guard: Option<G>,
         // The lock, from joining the line to holding again.
         lock: Option<G::Lock>,
+        // Its place in the line, and then in the lock's.
         #[pin]
         ticket: Ticket,
-        // Its place in the lock's line, after it was notified.
-        #[pin]
-        seat: Seat,
     }
 
     impl<G: Remade<B>, B: Backend> PinnedDrop for WaitAsync<'_, G, B> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             if let Some(lock) = this.lock {
-                let places = (this.ticket.into_ref(), this.seat.into_ref());
                 // SAFETY: joined with this lock and queue.
-                unsafe { G::raw_of(lock).cancel_wait(this.queue, places) };
+                unsafe { G::raw_of(lock).cancel_wait(this.queue, this.ticket.into_ref()) };
             }
         }
     }
@@ -62,8 +59,7 @@ pin_project! {
 impl<'a, G: Remade<B>, B: Backend> WaitAsync<'a, G, B> {
     fn new(queue: &'a WaitQueue<B::Inner>, guard: G) -> Self {
         let request = Request { mode: G::MODE, ..crate::mutex::REQUEST };
-        let (ticket, seat) = (Ticket::plain(true), Seat::new(request));
-        Self { queue, guard: Some(guard), lock: None, ticket, seat }
+        Self { queue, guard: Some(guard), lock: None, ticket: Ticket::new(request, true) }
     }
 }
 
@@ -72,19 +68,19 @@ impl<G: Remade<B>, B: Backend> Future for WaitAsync<'_, G, B> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<G> {
         let this = self.project();
-        let (ticket, seat) = (this.ticket.into_ref(), this.seat.into_ref());
+        let ticket = this.ticket.into_ref();
         if let Some(guard) = this.guard.take() {
             // From here on a drop cancels, also one in a panic of the next
             // holder's waker.
-            *this.lock = Some(guard.lock());
+            let raw = G::raw_of(this.lock.insert(guard.lock()));
             // SAFETY: new; pinned until drop, which cancels.
-            unsafe { this.queue.join_plain(ticket, cx.waker()) };
+            unsafe { raw.join_wait(this.queue, ticket, cx.waker(), G::OWNED) };
             drop(guard);
             return Poll::Pending;
         }
         let Some(lock) = this.lock else { finished() };
         // SAFETY: joined, with this lock and queue.
-        if !unsafe { G::raw_of(lock).poll_wait(this.queue, (ticket, seat), cx.waker()) } {
+        if !unsafe { G::raw_of(lock).poll_wait(this.queue, ticket, cx.waker()) } {
             return Poll::Pending;
         }
         match this.lock.take() {
@@ -343,13 +339,31 @@ impl<W: RawWaiter> TwoLines<W> {
     }
 }
 
+/// A place in the line of one of this crate's condition variables, from which
+/// it goes to that of the lock, asking for the mode with index `MODE`.
+#[derive(Debug)]
+pub struct Passing<const MODE: u8>(Ticket);
+
+impl<const MODE: u8> Default for Passing<MODE> {
+    fn default() -> Self {
+        Self(Ticket::new(Request { mode: MODE, ..crate::mutex::REQUEST }, true))
+    }
+}
+
+impl<const MODE: u8> Passing<MODE> {
+    fn ticket(self: Pin<&Self>) -> Pin<&Ticket> {
+        // SAFETY: a field that is never moved out.
+        unsafe { self.map_unchecked(|passing| &passing.0) }
+    }
+}
+
 /// Writes the awaited waits of a condition variable, over any lock that it
 /// works with.
 macro_rules! exclusive {
     ([$($param:tt)*] $condvar:ty, $lock:ty) => {
 // SAFETY: joined before the mutex is let go; ready when the mutex's own
 // acquisition is; cancelled in either line.
-unsafe impl<$($param)*> RawCondvarAsync for $condvar {
+unsafe impl<$($param)*> RawCondvarAsync<$lock> for $condvar {
     type Waiter = TwoLines<<$lock as RawMutexAsync>::Waiter>;
 
     unsafe fn join(&self, _: &$lock, waiter: Pin<&Self::Waiter>, waker: &Waker) {
@@ -375,7 +389,85 @@ unsafe impl<$($param)*> RawCondvarAsync for $condvar {
     };
 }
 exclusive!([L: RawMutexAsync, B: Backend] RawCondvar<L, B>, L);
-exclusive!([B: Backend] Condvar<B>, RawMutex<B>);
+
+/// Writes waiting with one of our locks, from whose condition variable one
+/// passes into its line.
+macro_rules! passing {
+    (
+        $lock:ty, $waiter:ty, $state:ty;
+        $join:ident, $join_owned:ident, $poll:ident, $cancel:ident
+    ) => {
+        unsafe fn $join(&self, lock: &$lock, waiter: Pin<&$waiter>, waker: &Waker) {
+            // SAFETY: by this function's contract; not owned.
+            unsafe { lock.join_wait(self.queue(), waiter.ticket(), waker, false) };
+        }
+
+        unsafe fn $join_owned(&self, lock: &$lock, waiter: Pin<&$waiter>, waker: &Waker) {
+            // SAFETY: by this function's contract; owned.
+            unsafe { lock.join_wait(self.queue(), waiter.ticket(), waker, true) };
+        }
+
+        unsafe fn $poll(
+            &self,
+            lock: &$lock,
+            waiter: Pin<&$waiter>,
+            cx: &mut Context<'_>,
+        ) -> Poll<$state> {
+            // SAFETY: by this function's contract; always the same lock.
+            let holds = unsafe { lock.poll_wait(self.queue(), waiter.ticket(), cx.waker()) };
+            if holds { Poll::Ready(Lined(true)) } else { Poll::Pending }
+        }
+
+        unsafe fn $cancel(&self, lock: &$lock, waiter: Pin<&$waiter>) {
+            // SAFETY: as above.
+            unsafe { lock.cancel_wait(self.queue(), waiter.ticket()) };
+        }
+    };
+}
+
+/// The same for both condition variables for our mutex.
+macro_rules! passing_mutex {
+    ($($condvar:ty;)*) => {$(
+        // SAFETY: joined before the mutex is let go; ready when it holds again;
+        // cancelled in either line.
+        unsafe impl<B: Backend> RawCondvarAsync<RawMutex<B>> for $condvar {
+            type Waiter = Passing<{ crate::mutex::REQUEST.mode }>;
+
+            passing! { RawMutex<B>, Self::Waiter, Lined; join, join_owned, poll_wait, cancel_wait }
+        }
+    )*};
+}
+passing_mutex! {
+    Condvar<B>;
+    MonitorCondvar<B>;
+}
+
+// SAFETY: as for a mutex.
+unsafe impl<P: Preference, B: Backend> RawSharedCondvarAsync<RawRwLock<P, B>> for SharedCondvar<B> {
+    type SharedWaiter = Passing<{ READ.mode }>;
+    type ExclusiveWaiter = Passing<{ WRITE.mode }>;
+
+    passing! {
+        RawRwLock<P, B>, Passing<{ READ.mode }>, Lined;
+        join_shared, join_shared_owned, poll_wait_shared, cancel_wait_shared
+    }
+    passing! {
+        RawRwLock<P, B>, Passing<{ WRITE.mode }>, Lined;
+        join_exclusive, join_exclusive_owned, poll_wait_exclusive, cancel_wait_exclusive
+    }
+}
+
+// SAFETY: as for a mutex.
+unsafe impl<P: Preference, B: Backend> RawSharedCondvarUpgradeAsync<RawRwLock<P, B>>
+    for SharedCondvar<B>
+{
+    type UpgradableWaiter = Passing<{ UPGRADABLE.mode }>;
+
+    passing! {
+        RawRwLock<P, B>, Passing<{ UPGRADABLE.mode }>, Lined;
+        join_upgradable, join_upgradable_owned, poll_wait_upgradable, cancel_wait_upgradable
+    }
+}
 
 /// The same for readers and writers.
 macro_rules! shared {
@@ -462,6 +554,4 @@ unsafe impl<$($param)*> RawSharedCondvarUpgradeAsync<$lock> for $condvar {
     };
 }
 upgradable!([L: RawRwLockUpgradeAsync, B: Backend] RawCondvar<L, B>, L);
-upgradable!([P: Preference, B: Backend] SharedCondvar<B>, RawRwLock<P, B>);
 shared!([L: RawRwLockAsync, B: Backend] RawCondvar<L, B>, L);
-shared!([P: Preference, B: Backend] SharedCondvar<B>, RawRwLock<P, B>);

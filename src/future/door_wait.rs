@@ -275,7 +275,7 @@ macro_rules! waiting_inside {
 }
 
 waiting_inside! {
-    DoorGuard<'a> [lock_api::RawMutex, RawCondvarAsync<RawMutex = L>] [&mut]
+    DoorGuard<'a> [lock_api::RawMutex, RawCondvarAsync<L>] [&mut]
     &'a Door<L, T, C>, Guard, C::Waiter, join, poll_wait, cancel_wait,
     "```
 use portunus::sync::Door;

@@ -127,7 +127,7 @@ mod rwlock;
 mod semaphore;
 
 pub use accessor::{Asking, Get, SetWhenRead, Values};
-pub use condvar::{TwoLines, WaitAsync, WaitWhileAsync};
+pub use condvar::{Passing, TwoLines, WaitAsync, WaitWhileAsync};
 pub use door::{EnterDoor, ReadDoor, UpgradableReadDoor, UpgradeDoor, WriteDoor};
 pub use door_wait::{WaitInside, WaitInsideWhile};
 pub use fifo_lock::{AcquireHold, AcquireManyHold, ConvertHold};

@@ -117,25 +117,25 @@ impl<L: RawRwLockAsync, T: ?Sized, C> ReleasableAsync for OwnedDoorWriteGuard<L,
 }
 
 waiting_inside! {
-    OwnedDoorGuard<> [lock_api::RawMutex, RawCondvarAsync<RawMutex = L>] [&mut]
-    Arc<Door<L, T, C>>, Guard, C::Waiter, join, poll_wait, cancel_wait
+    OwnedDoorGuard<> [lock_api::RawMutex, RawCondvarAsync<L>] [&mut]
+    Arc<Door<L, T, C>>, Guard, C::Waiter, join_owned, poll_wait, cancel_wait
 }
 
 waiting_inside! {
     OwnedDoorReadGuard<> [lock_api::RawRwLock, RawSharedCondvarAsync<L>] [&]
     Arc<SharedDoor<L, T, C>>, SharedGuard, C::SharedWaiter,
-    join_shared, poll_wait_shared, cancel_wait_shared
+    join_shared_owned, poll_wait_shared, cancel_wait_shared
 }
 
 waiting_inside! {
     OwnedDoorWriteGuard<> [lock_api::RawRwLock, RawSharedCondvarAsync<L>] [&mut]
     Arc<SharedDoor<L, T, C>>, ExclusiveGuard, C::ExclusiveWaiter,
-    join_exclusive, poll_wait_exclusive, cancel_wait_exclusive
+    join_exclusive_owned, poll_wait_exclusive, cancel_wait_exclusive
 }
 
 waiting_inside! {
     OwnedDoorUpgradableReadGuard<> [lock_api::RawRwLockUpgrade, RawSharedCondvarUpgradeAsync<L>]
     [&]
     Arc<SharedDoor<L, T, C>>, UpgradableGuard, C::UpgradableWaiter,
-    join_upgradable, poll_wait_upgradable, cancel_wait_upgradable
+    join_upgradable_owned, poll_wait_upgradable, cancel_wait_upgradable
 }

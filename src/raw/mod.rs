@@ -12,8 +12,9 @@ pub(crate) mod waiter;
 pub(crate) mod word;
 
 pub use traits::{
-    RawCondvarAsync, RawMutexAsync, RawRwLockAsync, RawRwLockUpgradeAsync, RawSharedCondvar,
-    RawSharedCondvarAsync, RawSharedCondvarUpgrade, RawSharedCondvarUpgradeAsync, RawWaiter,
+    RawCondvarAsync, RawMutexAsync, RawMutexCondvar, RawMutexCondvarTimed, RawRwLockAsync,
+    RawRwLockUpgradeAsync, RawSharedCondvar, RawSharedCondvarAsync, RawSharedCondvarUpgrade,
+    RawSharedCondvarUpgradeAsync, RawWaiter,
 };
 pub use waiter::Waiter;
 

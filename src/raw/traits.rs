@@ -210,6 +210,18 @@ pub unsafe trait RawSharedCondvar<L: lock_api::RawRwLock> {
 
     /// Notifies all that wait now, and says how many.
     fn notify_all(&self) -> usize;
+
+    /// As [`notify_one`](Self::notify_one), by one who has the lock at hand: it
+    /// may hand that over to a task that waits with it.
+    fn notify_one_of(&self, _lock: &L) -> bool {
+        self.notify_one()
+    }
+
+    /// As [`notify_all`](Self::notify_all), by one who has the lock at hand: it
+    /// may hand that over to the tasks that wait with it.
+    fn notify_all_of(&self, _lock: &L) -> usize {
+        self.notify_all()
+    }
 }
 
 /// A [`RawSharedCondvar`] that upgradable readers can wait with, too.
@@ -233,6 +245,102 @@ pub unsafe trait RawSharedCondvarUpgrade<L: lock_api::RawRwLockUpgrade>:
     ) -> bool;
 }
 
+/// A condition variable for a raw mutex, which may be told of the mutex when it
+/// is notified.
+///
+/// Every [`lock_api::RawCondvar`] is one, and makes no use of that.
+///
+/// # Safety
+///
+/// As [`lock_api::RawCondvar`].
+pub unsafe trait RawMutexCondvar<L: lock_api::RawMutex> {
+    /// Lets the mutex go, waits, and takes it again.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the mutex with this state, and nobody uses the data
+    /// until this returns.
+    unsafe fn wait(&self, mutex: &L, guard: &mut L::Guard);
+
+    /// Notifies the one that has waited longest, by one who has the mutex at
+    /// hand: it may hand that over to a task that waits with it. `false`:
+    /// nobody waited.
+    fn notify_one_of(&self, mutex: &L) -> bool;
+
+    /// Notifies all that wait now, by one who has the mutex at hand, and says
+    /// how many.
+    fn notify_all_of(&self, mutex: &L) -> usize;
+}
+
+// SAFETY: by its own contract.
+unsafe impl<C: lock_api::RawCondvar> RawMutexCondvar<C::RawMutex> for C {
+    unsafe fn wait(
+        &self,
+        mutex: &C::RawMutex,
+        guard: &mut <C::RawMutex as lock_api::RawMutex>::Guard,
+    ) {
+        // SAFETY: by this function's contract.
+        unsafe { lock_api::RawCondvar::wait(self, mutex, guard) };
+    }
+
+    fn notify_one_of(&self, _: &C::RawMutex) -> bool {
+        self.notify_one()
+    }
+
+    fn notify_all_of(&self, _: &C::RawMutex) -> usize {
+        self.notify_all()
+    }
+}
+
+/// A [`RawMutexCondvar`] that waits no longer than a time.
+///
+/// Every [`lock_api::RawCondvarTimed`] is one.
+///
+/// # Safety
+///
+/// As [`lock_api::RawCondvarTimed`].
+pub unsafe trait RawMutexCondvarTimed<L: lock_api::RawMutexTimed>:
+    RawMutexCondvar<L>
+{
+    /// The end of a time that begins now; `None`: beyond the clock's range.
+    fn checked_duration_to_instant(timeout: &L::Duration) -> Option<L::Instant>;
+
+    /// Waits no longer than `timeout`. `true`: that was over, and no
+    /// notification had come.
+    ///
+    /// # Safety
+    ///
+    /// As [`RawMutexCondvar::wait`].
+    unsafe fn wait_for(&self, mutex: &L, guard: &mut L::Guard, timeout: &L::Duration) -> bool;
+
+    /// Waits no longer than until `deadline`; otherwise as
+    /// [`wait_for`](Self::wait_for).
+    ///
+    /// # Safety
+    ///
+    /// As [`RawMutexCondvar::wait`].
+    unsafe fn wait_until(&self, mutex: &L, guard: &mut L::Guard, deadline: &L::Instant) -> bool;
+}
+
+// SAFETY: by its own contract.
+unsafe impl<C: lock_api::RawCondvarTimed<RawMutex = L>, L: lock_api::RawMutexTimed>
+    RawMutexCondvarTimed<L> for C
+{
+    fn checked_duration_to_instant(timeout: &L::Duration) -> Option<L::Instant> {
+        <C as lock_api::RawCondvarTimed>::checked_duration_to_instant(timeout)
+    }
+
+    unsafe fn wait_for(&self, mutex: &L, guard: &mut L::Guard, timeout: &L::Duration) -> bool {
+        // SAFETY: by this function's contract.
+        unsafe { lock_api::RawCondvarTimed::wait_for(self, mutex, guard, timeout) }
+    }
+
+    unsafe fn wait_until(&self, mutex: &L, guard: &mut L::Guard, deadline: &L::Instant) -> bool {
+        // SAFETY: by this function's contract.
+        unsafe { lock_api::RawCondvarTimed::wait_until(self, mutex, guard, deadline) }
+    }
+}
+
 /// A condition variable for a raw mutex whose waits can be awaited.
 ///
 /// A wait has three steps: `join` stands in line, the caller lets the mutex
@@ -244,7 +352,7 @@ pub unsafe trait RawSharedCondvarUpgrade<L: lock_api::RawRwLockUpgrade>:
 /// become the mutex's holder again. After `cancel_wait` nothing refers to the
 /// waiter any more; a notification that came for it alone went to the next,
 /// and a mutex that it had been granted was let go.
-pub unsafe trait RawCondvarAsync: lock_api::RawCondvar {
+pub unsafe trait RawCondvarAsync<L: lock_api::RawMutex>: RawMutexCondvar<L> {
     /// A place in line.
     type Waiter: Default;
 
@@ -254,7 +362,18 @@ pub unsafe trait RawCondvarAsync: lock_api::RawCondvar {
     ///
     /// Once for each waiter, which stays pinned, and the mutex in its place,
     /// until `poll_wait` has returned `Ready` or `cancel_wait` was called.
-    unsafe fn join(&self, mutex: &Self::RawMutex, waiter: Pin<&Self::Waiter>, waker: &Waker);
+    unsafe fn join(&self, mutex: &L, waiter: Pin<&Self::Waiter>, waker: &Waker);
+
+    /// As [`join`](Self::join), for one who keeps the lock alive.
+    ///
+    /// # Safety
+    ///
+    /// As there; and the lock is alive and in its place until `Ready`, until it
+    /// is cancelled, and also when the waiter is forgotten.
+    unsafe fn join_owned(&self, lock: &L, waiter: Pin<&Self::Waiter>, waker: &Waker) {
+        // SAFETY: by this function's contract.
+        unsafe { self.join(lock, waiter, waker) };
+    }
 
     /// Asks whether the waiting is over.
     ///
@@ -263,10 +382,10 @@ pub unsafe trait RawCondvarAsync: lock_api::RawCondvar {
     /// After `join` with the same mutex, and not after `Ready`.
     unsafe fn poll_wait(
         &self,
-        mutex: &Self::RawMutex,
+        mutex: &L,
         waiter: Pin<&Self::Waiter>,
         cx: &mut Context<'_>,
-    ) -> Poll<<Self::RawMutex as lock_api::RawMutex>::Guard>;
+    ) -> Poll<L::Guard>;
 
     /// Gives the waiting up, wherever it is. Nothing before `join` and after
     /// `Ready`.
@@ -274,7 +393,7 @@ pub unsafe trait RawCondvarAsync: lock_api::RawCondvar {
     /// # Safety
     ///
     /// As `poll_wait`.
-    unsafe fn cancel_wait(&self, mutex: &Self::RawMutex, waiter: Pin<&Self::Waiter>);
+    unsafe fn cancel_wait(&self, mutex: &L, waiter: Pin<&Self::Waiter>);
 }
 
 /// A condition variable for a raw readers-writer lock whose waits can be
@@ -295,6 +414,17 @@ pub unsafe trait RawSharedCondvarAsync<L: lock_api::RawRwLock>: RawSharedCondvar
     ///
     /// As [`RawCondvarAsync::join`].
     unsafe fn join_shared(&self, lock: &L, waiter: Pin<&Self::SharedWaiter>, waker: &Waker);
+
+    /// As [`join_shared`](Self::join_shared), for one who keeps the lock alive.
+    ///
+    /// # Safety
+    ///
+    /// As there; and the lock is alive and in its place until `Ready`, until it
+    /// is cancelled, and also when the waiter is forgotten.
+    unsafe fn join_shared_owned(&self, lock: &L, waiter: Pin<&Self::SharedWaiter>, waker: &Waker) {
+        // SAFETY: by this function's contract.
+        unsafe { self.join_shared(lock, waiter, waker) };
+    }
 
     /// Asks whether a reader's waiting is over.
     ///
@@ -321,6 +451,22 @@ pub unsafe trait RawSharedCondvarAsync<L: lock_api::RawRwLock>: RawSharedCondvar
     ///
     /// As [`RawCondvarAsync::join`].
     unsafe fn join_exclusive(&self, lock: &L, waiter: Pin<&Self::ExclusiveWaiter>, waker: &Waker);
+
+    /// As [`join_exclusive`](Self::join_exclusive), for one who keeps the lock alive.
+    ///
+    /// # Safety
+    ///
+    /// As there; and the lock is alive and in its place until `Ready`, until it
+    /// is cancelled, and also when the waiter is forgotten.
+    unsafe fn join_exclusive_owned(
+        &self,
+        lock: &L,
+        waiter: Pin<&Self::ExclusiveWaiter>,
+        waker: &Waker,
+    ) {
+        // SAFETY: by this function's contract.
+        unsafe { self.join_exclusive(lock, waiter, waker) };
+    }
 
     /// Asks whether a writer's waiting is over.
     ///
@@ -359,6 +505,22 @@ pub unsafe trait RawSharedCondvarUpgradeAsync<L: lock_api::RawRwLockUpgrade>:
     ///
     /// As [`RawCondvarAsync::join`].
     unsafe fn join_upgradable(&self, lock: &L, waiter: Pin<&Self::UpgradableWaiter>, waker: &Waker);
+
+    /// As [`join_upgradable`](Self::join_upgradable), for one who keeps the lock alive.
+    ///
+    /// # Safety
+    ///
+    /// As there; and the lock is alive and in its place until `Ready`, until it
+    /// is cancelled, and also when the waiter is forgotten.
+    unsafe fn join_upgradable_owned(
+        &self,
+        lock: &L,
+        waiter: Pin<&Self::UpgradableWaiter>,
+        waker: &Waker,
+    ) {
+        // SAFETY: by this function's contract.
+        unsafe { self.join_upgradable(lock, waiter, waker) };
+    }
 
     /// Asks whether an upgradable reader's waiting is over.
     ///

@@ -336,7 +336,7 @@ impl<'a, I: InnerLock, G: Bring> Round<'a, I, G> {
                 // before it may be gone.
                 let waker = unsafe {
                     ask(ticket, Act::Leave, by);
-                    ring.notify(ticket, false)
+                    ring.notify(ticket, false, None)
                 };
                 if let Some(waker) = waker {
                     batch.push(waker);

@@ -11,7 +11,7 @@
 //! | `QUEUED`, `FRONT` | whoever has the inner lock | in line, `FRONT`: first of its lane; holds no units |
 //! | … with `PARKED` | as above | its thread sleeps, or is about to: the waker must be called |
 //! | `GRANTED` | whoever has the inner lock; a blocked thread by itself | holds its units. Tracked: on the list of grants not yet picked up. Untracked: may be gone at once |
-//! | `EVICTED` | its owner, who passes the inner lock before it frees the node | out of the line without units; the owner owes a grant to those behind it |
+//! | `EVICTED` | its owner, who passes the inner lock before it frees the node | out of the line without units; the owner owes a grant to those behind it. Of a ticket that `ASKS`: out of its queue and in no line; its owner asks for its lock, and owes nobody anything |
 //! | `HELD` | its owner | holds its units, in no list, and has not reported them yet |
 //! | `REFUSED` | its owner | out of the line without units, for ever; says why; owes nobody anything |
 //! | `DONE` | nobody | out of the line for ever |

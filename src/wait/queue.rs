@@ -4,9 +4,11 @@
 //! that the inner lock keeps is the address of the last one, from which the
 //! first is one step away: a queue is as big as its inner lock.
 //!
-//! What a notification does is the ticket's own: [`wake`] ends the waiting; a
+//! What a notification does is the ticket's own: [`wake`] ends the waiting. A
 //! condition variable's tickets are *delivered* into the line of the lock that
-//! they let go, and end their waiting there.
+//! they let go, and end their waiting there: if whoever waits keeps that lock
+//! alive, or if the notifier has it [at hand](Here). Otherwise they [`ask`] for
+//! it themselves.
 //!
 //! # Invariants
 //!
@@ -20,11 +22,15 @@
 //! * **Q4** A ticket is delivered at most once: out of the ring, under the
 //!   inner lock. It may be gone after that.
 //! * **Q5** Inner locks nest in one order: a queue's, then a lock's.
+//! * **Q6** What `target` points to is followed by the ticket's own `deliver`
+//!   alone, which the ticket's owner chose, knowing whether it is kept alive. A
+//!   notifier that has a lock at hand compares addresses only, and follows its
+//!   own reference.
 
 #![allow(unsafe_code)]
 
 use core::fmt;
-use core::marker::PhantomPinned;
+use core::marker::{PhantomData, PhantomPinned};
 use core::mem;
 use core::pin::Pin;
 use core::ptr;
@@ -42,8 +48,35 @@ use crate::atomic::{Cell, Fault, Ordering, constructor, init};
 /// # Safety
 ///
 /// Called once, under the queue's inner lock, with the ticket alive until its
-/// node is marked (Q4).
-pub(crate) type Deliver = unsafe fn(*const Ticket) -> Option<Waker>;
+/// node is marked (Q4), and with the target that it was joined with, or the
+/// lock of a [`Here`].
+pub(crate) type Deliver = unsafe fn(*const Ticket, *const ()) -> Option<Waker>;
+
+/// A lock that the notifier has at hand: it is alive as long as this borrows it.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+#[allow(unreachable_pub, reason = "in a hidden trait")]
+pub struct Here<'a> {
+    lock: *const (),
+    deliver: Deliver,
+    borrowed: PhantomData<&'a ()>,
+}
+
+impl fmt::Debug for Here<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Here").finish_non_exhaustive()
+    }
+}
+
+impl<'a> Here<'a> {
+    /// # Safety
+    ///
+    /// `deliver` takes `lock`, and any ticket of the queues that this is used
+    /// with whose target is at this address.
+    pub(crate) unsafe fn new<L>(lock: &'a L, deliver: Deliver) -> Self {
+        Self { lock: ptr::from_ref(lock).cast(), deliver, borrowed: PhantomData }
+    }
+}
 
 /// The request of a ticket that asks for no lock.
 const NOTHING: Request = Request { mode: 0, from: NO_MODE, weight: 0 };
@@ -53,10 +86,25 @@ const NOTHING: Request = Request { mode: 0, from: NO_MODE, weight: 0 };
 /// # Safety
 ///
 /// As [`Deliver`].
-unsafe fn wake(ticket: *const Ticket) -> Option<Waker> {
+unsafe fn wake(ticket: *const Ticket, _: *const ()) -> Option<Waker> {
     // SAFETY: Q4: out of the ring, under the inner lock that it is polled and
     // left under.
     unsafe { Node::finish(&raw const (*ticket).node, state::GRANTED) }
+}
+
+/// Ends the waiting, and leaves it to the owner to ask for its lock: the
+/// notification of one that nobody can deliver.
+///
+/// # Safety
+///
+/// As [`Deliver`].
+pub(crate) unsafe fn ask(ticket: *const Ticket, _: *const ()) -> Option<Waker> {
+    // SAFETY: Q4: out of the ring; the flags first: after the mark it may be
+    // gone.
+    unsafe {
+        (*ticket).flags.set((*ticket).flags.get() | ASKS);
+        Node::finish(Ticket::node_of(ticket), state::EVICTED)
+    }
 }
 
 /// A place in the queue, inside the waiter itself.
@@ -80,6 +128,8 @@ pub struct Ticket {
 const JOINED: u8 = 1;
 /// It was notified alone: whoever gives the notification up passes it on.
 const BY_ONE: u8 = 2;
+/// It was notified, and asks for its lock itself: it is in no line.
+const ASKS: u8 = 4;
 
 // SAFETY: Q1 to Q4: who may touch which field is decided by the inner lock.
 unsafe impl Send for Ticket {}
@@ -136,14 +186,24 @@ impl Ticket {
         this.cast()
     }
 
-    /// The lock that it was joined with.
+    /// Whether it was notified and has to ask for its lock; says so once.
     ///
     /// # Safety
     ///
-    /// Under the inner lock, or by the owner.
-    pub(crate) unsafe fn target(this: *const Self) -> *const () {
-        // SAFETY: by this function's contract.
-        unsafe { (*this).target.get() }
+    /// By the owner, who has seen its mark (Q2).
+    pub(crate) unsafe fn take_asks(&self) -> bool {
+        let flags = self.flags.get();
+        self.flags.set(flags & !ASKS);
+        flags & ASKS != 0
+    }
+
+    /// Whether it was notified alone.
+    ///
+    /// # Safety
+    ///
+    /// By the owner; it has never joined, or is out of the ring.
+    pub(crate) unsafe fn was_by_one(&self) -> bool {
+        self.flags.get() & BY_ONE != 0
     }
 }
 
@@ -290,13 +350,24 @@ impl Ring<'_> {
     /// # Safety
     ///
     /// As [`unlink`](Self::unlink).
-    pub(super) unsafe fn notify(&mut self, ticket: *const Ticket, by_one: bool) -> Option<Waker> {
-        // SAFETY: Q1, Q4; the flags first: after the delivery it may be gone.
+    pub(super) unsafe fn notify(
+        &mut self,
+        ticket: *const Ticket,
+        by_one: bool,
+        here: Option<Here<'_>>,
+    ) -> Option<Waker> {
+        // SAFETY: Q1, Q4, Q6; the flags first: after the delivery it may be
+        // gone.
         unsafe {
             self.unlink(ticket);
             (*ticket).flags.set(if by_one { BY_ONE } else { 0 });
-            let deliver = (*ticket).deliver.get();
-            deliver(ticket)
+            let (mut deliver, mut target) = ((*ticket).deliver.get(), (*ticket).target.get());
+            if let Some(here) = here
+                && ptr::eq(here.lock, target)
+            {
+                (deliver, target) = (here.deliver, here.lock);
+            }
+            deliver(ticket, target)
         }
     }
 }
@@ -352,7 +423,8 @@ impl<I: InnerLock> WaitQueue<I> {
     ///
     /// The ticket has never joined, and stays pinned until [`leave`] or until
     /// its waiting is over; `target` is what `deliver` expects, and valid as
-    /// long. `waker` is given exactly for a future's ticket.
+    /// long where that follows it (Q6). `waker` is given exactly for a future's
+    /// ticket.
     ///
     /// [`leave`]: Self::leave
     pub(crate) unsafe fn join(
@@ -375,6 +447,12 @@ impl<I: InnerLock> WaitQueue<I> {
     /// Notifies the one that has waited longest. `false`: nobody waited.
     #[inline]
     pub(crate) fn notify_one(&self) -> bool {
+        self.notify_one_at(None)
+    }
+
+    /// The same by one who has a lock at hand.
+    #[inline]
+    pub(crate) fn notify_one_at(&self, here: Option<Here<'_>>) -> bool {
         // Whoever joined before this call, in the sense of happening before
         // it, is seen without the lock: coherence.
         if self.inner.is_clear() {
@@ -385,7 +463,7 @@ impl<I: InnerLock> WaitQueue<I> {
             let mut ring = Ring(last);
             let Some(first) = ring.first() else { return false };
             // SAFETY: in the ring.
-            due = unsafe { ring.notify(first, true) };
+            due = unsafe { ring.notify(first, true, here) };
             true
         });
         if let Some(waker) = due {
@@ -396,17 +474,26 @@ impl<I: InnerLock> WaitQueue<I> {
 
     /// Notifies all that wait now, and says how many.
     pub(crate) fn notify_all(&self) -> usize {
+        self.notify_all_at(None)
+    }
+
+    /// The same by one who has a lock at hand.
+    pub(crate) fn notify_all_at(&self, here: Option<Here<'_>>) -> usize {
         if self.inner.is_clear() {
             return 0;
         }
-        self.notify_all_seen()
+        self.notify_each(here)
     }
 
     /// The same for those who tell what they notify of without a lock: it
     /// always takes the inner lock, so that whoever joins after it sees what
     /// was written before this call.
     pub(crate) fn notify_all_seen(&self) -> usize {
-        let mut all = All { queue: self, end: None, more: true, count: 0 };
+        self.notify_each(None)
+    }
+
+    fn notify_each(&self, here: Option<Here<'_>>) -> usize {
+        let mut all = All { queue: self, here, end: None, more: true, count: 0 };
         while all.more {
             all.round();
         }
@@ -454,7 +541,8 @@ impl<I: InnerLock> WaitQueue<I> {
         })
     }
 
-    /// Puts a future's ticket that is only woken at the end of the line.
+    /// Puts a future's ticket that is only woken, and asks nobody, at the end
+    /// of the line.
     ///
     /// # Safety
     ///
@@ -566,6 +654,7 @@ impl<I: InnerLock> WaitQueue<I> {
 /// Notifying all, in batches; goes on should a waker panic.
 struct All<'a, I: InnerLock> {
     queue: &'a WaitQueue<I>,
+    here: Option<Here<'a>>,
     /// The number of the last one who waited at the beginning.
     end: Option<u64>,
     more: bool,
@@ -588,7 +677,7 @@ impl<I: InnerLock> All<'_, I> {
                 }
                 self.count += 1;
                 // SAFETY: in the ring.
-                if let Some(waker) = unsafe { ring.notify(first, false) } {
+                if let Some(waker) = unsafe { ring.notify(first, false, self.here) } {
                     batch.push(waker);
                 }
             }

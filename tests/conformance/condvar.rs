@@ -19,7 +19,7 @@ use portunus::{
 
 use crate::executor::Executor;
 use crate::raw;
-use crate::support::{Hand, forget, ready, until, until_idle, watched};
+use crate::support::{Hand, forget, handed_over, ready, until, until_idle, watched};
 
 type Mutex<B, T> = lock_api::Mutex<RawMutex<B>, T>;
 type RwLock<P, B, T> = lock_api::RwLock<RawRwLock<P, B>, T>;
@@ -239,6 +239,143 @@ fn notified_tasks_ask_in_order<B: Backend>() {
         drop(ready(hand.poll(wait)));
         assert_eq!(hand.kept(), 0, "its waker is kept");
     }
+    assert!(!mutex.is_locked());
+}
+
+/// Tasks whose guard keeps the lock alive go into its line, and so do those
+/// whose lock is at hand where they are notified.
+fn notified_tasks_move_into_the_locks_line<B: Backend>() {
+    let mutex = Arc::new(Mutex::<B, ()>::new(()));
+    let condvar = Condvar::<B>::new();
+    let (hold, line) = (|| mutex.lock(), || raw::mutex(&mutex).waiting());
+    let owned = || condvar.wait_async(::smol::block_on(mutex.lock_arc_async()));
+    handed_over(MANY, owned, hold, |_| condvar.notify_all(), line);
+    let each = |_: &_| (0..MANY).filter(|_| condvar.notify_one()).count();
+    handed_over(MANY, owned, hold, each, line);
+    let borrowed = || condvar.wait_async(mutex.lock());
+    handed_over(MANY, borrowed, hold, |held| condvar.notify_all_inside(held), line);
+    let each = |held: &_| (0..MANY).filter(|_| condvar.notify_one_inside(held)).count();
+    handed_over(MANY, borrowed, hold, each, line);
+    assert!(!mutex.is_locked() && !condvar.notify_one());
+
+    let lock = Arc::new(RwLock::<Fair, B, ()>::new(()));
+    let condvar = SharedCondvar::<B>::new();
+    let line = || raw::rwlock(&lock).waiting();
+    let (read, write) = (|| lock.read(), || lock.write());
+    let owned = || condvar.wait_async(lock.write_arc());
+    handed_over(MANY, owned, read, |_| condvar.notify_all(), line);
+    let owned = || condvar.wait_async(lock.upgradable_read_arc());
+    handed_over(MANY, owned, write, |_| condvar.notify_all(), line);
+    let borrowed = || condvar.wait_async(lock.write());
+    handed_over(MANY, borrowed, read, |held| condvar.notify_all_inside(held), line);
+    let borrowed = || condvar.wait_async(lock.upgradable_read());
+    handed_over(MANY, borrowed, write, |held| condvar.notify_all_inside(held), line);
+    assert!(!lock.is_locked() && !condvar.notify_one());
+
+    // Readers hold together: each wakes once all the same.
+    let wait = || condvar.wait_async(lock.read_arc());
+    let hand = Hand::new();
+    let (mut one, mut two) = (Box::pin(wait()), Box::pin(wait()));
+    assert!(hand.poll(&mut one).is_pending() && hand.poll(&mut two).is_pending());
+    let held = lock.write();
+    assert_eq!((condvar.notify_all(), hand.wakes()), (2, 0));
+    drop(held);
+    assert_eq!(hand.wakes(), 2);
+    let guards = (ready(hand.poll(&mut one)), ready(hand.poll(&mut two)));
+    assert!(lock.try_write().is_none());
+    drop(guards);
+    // Nobody holds: it is the holder when it is notified.
+    let mut alone = Box::pin(condvar.wait_async(lock.write_arc()));
+    assert!(hand.poll(&mut alone).is_pending());
+    assert!(condvar.notify_one() && lock.is_locked());
+    drop(ready(hand.poll(&mut alone)));
+    assert!(!lock.is_locked());
+}
+
+/// Guards of every kind that keep their lock alive wait as others do.
+fn guards_that_keep_their_lock_wait<B: Backend>() {
+    watched("owned guards", || {
+        let (mutex, condvar) = (Arc::new(Mutex::<B, u32>::new(0)), Condvar::<B>::new());
+        let lock = Arc::new(RwLock::<Fair, B, u32>::new(0));
+        let shared = SharedCondvar::<B>::new();
+        thread::scope(|scope| {
+            scope.spawn(|| condvar.wait_while(&mut mutex.lock_arc(), |value| *value == 0));
+            scope.spawn(|| shared.wait_while(&mut lock.read_arc(), |value| *value == 0));
+            scope.spawn(|| shared.wait_while(&mut lock.write_arc(), |value| *value == 0));
+            scope.spawn(|| shared.wait_while(&mut lock.upgradable_read_arc(), |value| *value == 0));
+            until("all wait", || condvar.waiting() == 1 && shared.waiting() == 3);
+            (*mutex.lock(), *lock.write()) = (1, 1);
+            assert_eq!((condvar.notify_all(), shared.notify_all()), (1, 3));
+        });
+        assert!(!mutex.is_locked() && !lock.is_locked());
+        assert_eq!((Arc::strong_count(&mutex), Arc::strong_count(&lock)), (1, 1));
+    });
+}
+
+/// What a future that was forgotten owned is there for ever; what it borrowed
+/// may have become another lock.
+fn a_forgotten_future_is_followed_where_it_is_safe<B: Backend>() {
+    let (condvar, hand) = (Condvar::<B>::new(), Hand::new());
+    let mutex = Arc::new(Mutex::<B, ()>::new(()));
+    let left = Arc::downgrade(&mutex);
+    let mut wait = Box::pin(condvar.wait_async(::smol::block_on(mutex.lock_arc_async())));
+    assert!(hand.poll(&mut wait).is_pending());
+    drop(mutex);
+    forget(wait);
+    assert!(condvar.notify_one());
+    let mutex = left.upgrade().expect("the forgotten future keeps it");
+    assert!(mutex.is_locked() && hand.wakes() == 1, "its turn, which it never takes");
+
+    // Another lock, elsewhere: it is woken, and that is all.
+    let mutex = Mutex::<B, ()>::new(());
+    let gone = Box::new(Mutex::<B, ()>::new(()));
+    let mut wait = Box::pin(condvar.wait_async(gone.lock()));
+    assert!(hand.poll(&mut wait).is_pending());
+    forget(wait);
+    drop(gone);
+    assert!(condvar.notify_one_inside(&mutex.lock()));
+    assert!(hand.wakes() == 2 && !mutex.is_locked());
+
+    // Another lock in the same place: it asks that one.
+    let mut place = Mutex::<B, ()>::new(());
+    let mut wait = Box::pin(condvar.wait_async(place.lock()));
+    assert!(hand.poll(&mut wait).is_pending());
+    forget(wait);
+    place = Mutex::new(());
+    let guard = place.lock();
+    assert!(condvar.notify_one_inside(&guard));
+    assert_eq!(raw::mutex(&place).waiting(), 1);
+    drop(guard);
+    assert!(place.is_locked());
+
+    // The same with a lock of another preference.
+    let condvar = SharedCondvar::<B>::new();
+    let lock = RwLock::<Fair, B, ()>::new(());
+    let mut wait = Box::pin(condvar.wait_async(lock.upgradable_read()));
+    assert!(hand.poll(&mut wait).is_pending());
+    forget(wait);
+    drop(lock);
+    let lock = RwLock::<ReadPreferring, B, ()>::new(());
+    assert_eq!(condvar.notify_all_inside(&lock.read()), 1);
+}
+
+/// A task that keeps its lock alive has a grant of it by another future: it is
+/// woken, and takes that grant over.
+fn one_who_would_be_handed_over_trades_with_its_sibling<B: Backend>() {
+    let mutex = Arc::new(Mutex::<B, ()>::new(()));
+    let (condvar, hand) = (Condvar::<B>::new(), Hand::new());
+    let guard = ::smol::block_on(mutex.lock_arc_async());
+    let mut sibling = Box::pin(mutex.lock_arc_async());
+    assert!(hand.poll(&mut sibling).is_pending());
+    let mut wait = Box::pin(condvar.wait_async(guard));
+    assert!(hand.poll(&mut wait).is_pending());
+    assert_eq!(hand.wakes(), 1, "the sibling has the mutex");
+    assert!(condvar.notify_one());
+    assert_eq!(hand.wakes(), 2, "it polls this one only");
+    let guard = ready(hand.poll(&mut wait));
+    assert!(hand.poll(&mut sibling).is_pending());
+    drop(guard);
+    drop(ready(hand.poll(&mut sibling)));
     assert!(!mutex.is_locked());
 }
 
@@ -705,6 +842,10 @@ on_backends!(
     workers_lose_nothing,
     notified_threads_move_into_the_locks_line,
     notified_tasks_ask_in_order,
+    notified_tasks_move_into_the_locks_line,
+    guards_that_keep_their_lock_wait,
+    a_forgotten_future_is_followed_where_it_is_safe,
+    one_who_would_be_handed_over_trades_with_its_sibling,
     a_forgotten_future_leaves_nothing_that_is_followed,
     readers_come_back_together,
     each_comes_back_in_its_own_mode,

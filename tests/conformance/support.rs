@@ -157,3 +157,43 @@ pub(crate) fn forget<F>(future: Pin<Box<F>>) {
     core::mem::forget(future);
     FORGOTTEN.lock().unwrap_or_else(PoisonError::into_inner).push(place);
 }
+
+/// Many waits that are notified at once go into the lock's line as they are, and
+/// each is woken once, in order, when it holds.
+///
+/// `hold` keeps everybody out, `notify` is done meanwhile and says how many,
+/// `line` says how many stand in the lock's line (`usize::MAX`: nobody knows).
+#[allow(dead_code, reason = "of other suites, which share this file")]
+pub(crate) fn handed_over<H, W: Future>(
+    many: usize,
+    wait: impl Fn() -> W,
+    hold: impl FnOnce() -> H,
+    notify: impl FnOnce(&H) -> usize,
+    line: impl Fn() -> usize,
+) {
+    let mut waits: Vec<_> = (0..many)
+        .map(|_| {
+            let hand = Hand::new();
+            let mut wait = Box::pin(wait());
+            assert!(hand.poll(&mut wait).is_pending());
+            (hand, wait)
+        })
+        .collect();
+    let held = hold();
+    assert_eq!(notify(&held), many);
+    assert!(line() == many || line() == usize::MAX, "they are not in the lock's line");
+    for (hand, wait) in &mut waits {
+        assert_eq!(hand.wakes(), 0, "woken, and could not enter");
+        assert!(hand.poll(wait).is_pending());
+    }
+    drop(held);
+    for index in 0..many {
+        let woken: usize = waits.iter().map(|(hand, _)| hand.wakes()).sum();
+        assert_eq!(woken, index + 1, "one wake-up for each turn");
+        let (hand, wait) = &mut waits[index];
+        assert_eq!(hand.wakes(), 1, "in order");
+        drop(ready(hand.poll(wait)));
+        assert_eq!(hand.kept(), 0, "its waker is kept");
+    }
+    assert!(line() == 0 || line() == usize::MAX);
+}

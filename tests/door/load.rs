@@ -1,5 +1,6 @@
 //! T-DOOR 3: ten workers count together, a thousand times each. Nothing is lost.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
 use portunus::raw::{RawMutexAsync, RawRwLockAsync};
+use portunus::sync;
 
 use crate::executor::{Executor, Smol, TokioCurrent, TokioMulti};
 use crate::over::{Door, Over, SharedDoor, SharedOver};
@@ -60,6 +62,21 @@ fn threads_lose_no_step_when_shared<O: SharedOver>() {
         assert!(*door.read() >= before);
     });
     assert_eq!(*door.read(), WORKERS * ROUNDS);
+}
+
+/// Each enters twice at once.
+#[test]
+fn threads_lose_no_step_when_reentrant() {
+    let door = Arc::new(sync::ReentrantDoor::new(Cell::new(0)));
+    threads(&door, |door| {
+        let outer = door.enter();
+        let inner = door.enter();
+        let before = outer.get();
+        inner.set(before + 1);
+        drop(inner);
+        assert_eq!(outer.get(), before + 1, "somebody else is inside");
+    });
+    assert_eq!(door.enter().get(), WORKERS * ROUNDS);
 }
 
 over_mutexes!(threads_lose_no_step);

@@ -1,7 +1,7 @@
 //! The locks that the tests run over.
 
-use portunus::door::{DoorCondvar, SharedDoorCondvar};
-use portunus::raw::RawSharedCondvar;
+use portunus::door::{DoorCondvar, MonitorCondvar, SharedDoorCondvar};
+use portunus::raw::{RawMutexCondvar, RawSharedCondvar};
 use portunus::{
     Condvar, Fair, RawCondvar, RawMutex, RawRwLock, ReadPreferring, SharedCondvar, WritePreferring,
 };
@@ -15,11 +15,7 @@ pub(crate) type YieldingCritical = portunus::critical::Critical<Yield>;
 /// What a door of the tests stands over.
 pub(crate) trait Over: Send + Sync + 'static {
     type Lock: lock_api::RawMutex + Send + Sync + 'static;
-    type Condvar: DoorCondvar<Self::Lock>
-        + lock_api::RawCondvar<RawMutex = Self::Lock>
-        + Send
-        + Sync
-        + 'static;
+    type Condvar: DoorCondvar<Self::Lock> + RawMutexCondvar<Self::Lock> + Send + Sync + 'static;
 }
 
 /// What a shared door of the tests stands over.
@@ -49,9 +45,10 @@ macro_rules! over {
 }
 
 over! { Over:
-    OnSync: RawMutex<Threads>, Condvar<Threads>;
-    OnSpin: RawMutex<YieldingSpin>, Condvar<YieldingSpin>;
-    OnCritical: RawMutex<YieldingCritical>, Condvar<YieldingCritical>;
+    OnSync: RawMutex<Threads>, MonitorCondvar<Threads>;
+    OnSpin: RawMutex<YieldingSpin>, MonitorCondvar<YieldingSpin>;
+    OnCritical: RawMutex<YieldingCritical>, MonitorCondvar<YieldingCritical>;
+    OnSyncByLockApi: RawMutex<Threads>, Condvar<Threads>;
     OnParkingLot: parking_lot::RawMutex, parking_lot::RawCondvar;
     OnFairParkingLot: parking_lot::RawFairMutex, RawCondvar<parking_lot::RawFairMutex, Threads>;
     OnOwnSpin: RawSpin, RawCondvar<RawSpin, YieldingSpin>;
@@ -95,6 +92,7 @@ macro_rules! over_mutexes {
             on_sync: crate::over::OnSync,
             on_spin: crate::over::OnSpin,
             on_critical: crate::over::OnCritical,
+            on_sync_by_lock_api: crate::over::OnSyncByLockApi,
             on_parking_lot: crate::over::OnParkingLot,
             on_fair_parking_lot: crate::over::OnFairParkingLot,
             on_own_spin: crate::over::OnOwnSpin,

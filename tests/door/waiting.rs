@@ -12,7 +12,7 @@ use portunus::{DoorGuard, DoorReadGuard, DoorWriteGuard, sync};
 
 use crate::executor::{Executor, Smol, TokioMulti};
 use crate::over::{Door, Over, SharedDoor, SharedOver};
-use crate::support::{Hand, PATIENCE, panic_of, ready, until, watched};
+use crate::support::{Hand, PATIENCE, forget, handed_over, panic_of, ready, until, watched};
 
 #[derive(Debug, Default, PartialEq)]
 struct State {
@@ -212,16 +212,16 @@ mod by_hand {
         // A reader notifies: the writer that waits longest.
         let reading = door.read();
         assert!(reading.notify_one());
-        assert_eq!([w1.wakes(), r2.wakes(), w3.wakes(), r4.wakes()], [1, 0, 0, 0]);
+        assert_eq!(w1.wakes(), 0, "nobody wakes before it can enter");
         assert!(w1.poll(&mut first).is_pending(), "the notifier is still inside");
         drop(reading);
-        assert_eq!([w1.wakes(), r2.wakes(), w3.wakes(), r4.wakes()], [2, 0, 0, 0]);
+        assert_eq!([w1.wakes(), r2.wakes(), w3.wakes(), r4.wakes()], [1, 0, 0, 0]);
         // It notifies in its turn: a writer, a reader.
         let writing = ready(w1.poll(&mut first));
         assert!(writing.notify_one());
         assert!(r2.poll(&mut second).is_pending());
         drop(writing);
-        assert_eq!([r2.wakes(), w3.wakes(), r4.wakes()], [2, 0, 0]);
+        assert_eq!([r2.wakes(), w3.wakes(), r4.wakes()], [1, 0, 0]);
         let reading = ready(r2.poll(&mut second));
         drop(reading);
         // Without being inside.
@@ -293,7 +293,7 @@ mod by_hand {
         let mut writer = Box::pin(door.write_async());
         assert!(hand.poll(&mut writer).is_pending());
         assert_eq!(inside.notify_all(), 1);
-        assert_eq!((hand.wakes(), other.wakes()), (0, 1));
+        assert_eq!((hand.wakes(), other.wakes()), (0, 0));
         assert!(hand.poll(&mut writer).is_pending());
         assert!(other.poll(&mut waiting).is_pending());
         drop(inside);
@@ -329,7 +329,7 @@ mod by_hand {
     fn those_who_wait_come_back_in_their_order<O: Over>()
     where
         O::Lock: RawMutexAsync,
-        O::Condvar: RawCondvarAsync<RawMutex = O::Lock>,
+        O::Condvar: RawCondvarAsync<O::Lock>,
     {
         let door = Arc::new(Door::<O, u32>::new(0));
         let hands = [Hand::new(), Hand::new(), Hand::new()];
@@ -342,19 +342,18 @@ mod by_hand {
         let part = DoorGuard::map(door.enter(), |value| value);
         assert!(part.notify_one());
         assert_eq!(door.notify_all(), 2);
-        // All are told, and stand in the door's line in the order in which they
-        // ask.
-        assert_eq!(hands.each_ref().map(Hand::wakes), [1, 1, 1]);
+        // All stand in the door's line, and none is woken for that.
+        assert_eq!(hands.each_ref().map(Hand::wakes), [0, 0, 0]);
         assert!(hands[0].poll(&mut first).is_pending());
         assert!(hands[1].poll(&mut second).is_pending());
         assert!(hands[2].poll(&mut third).is_pending());
         drop(part);
         // Then one wake-up each, when it is inside.
-        assert_eq!(hands.each_ref().map(Hand::wakes), [2, 1, 1]);
+        assert_eq!(hands.each_ref().map(Hand::wakes), [1, 0, 0]);
         let mut inside = ready(hands[0].poll(&mut first));
         *inside += 1;
         drop(inside);
-        assert_eq!(hands.each_ref().map(Hand::wakes), [2, 2, 1]);
+        assert_eq!(hands.each_ref().map(Hand::wakes), [1, 1, 0]);
         let mut inside = ready(hands[1].poll(&mut second));
         assert_eq!(*inside, 1);
         drop(inside);
@@ -368,7 +367,81 @@ mod by_hand {
         assert_eq!(*ready(hands[2].poll(&mut third)), 2);
     }
 
-    over_our_mutexes!(those_who_wait_come_back_in_their_order);
+    /// More waiters than one batch has room for.
+    const MANY: usize = 40;
+
+    /// Each of many is notified at once, by one who is inside or not, and wakes
+    /// once, when it is inside itself.
+    fn each_of_many_wakes_once<O: Over>()
+    where
+        O::Lock: RawMutexAsync,
+        O::Condvar: RawCondvarAsync<O::Lock>,
+    {
+        let door = Arc::new(Door::<O, u32>::new(0));
+        let line = || usize::MAX;
+        let inside = || door.enter();
+        handed_over(MANY, || door.enter().wait_async(), inside, |it| it.notify_all(), line);
+        handed_over(MANY, || door.enter_arc().wait_async(), inside, |_| door.notify_all(), line);
+        let part = || DoorGuard::map(door.enter(), |value| value);
+        handed_over(MANY, || door.enter().wait_async(), part, |it| it.notify_all(), line);
+        assert!(!door.is_locked());
+    }
+
+    fn each_of_many_writers_wakes_once<O: SharedOver>()
+    where
+        O::Lock: RawRwLockAsync,
+        O::Condvar: RawSharedCondvarAsync<O::Lock>,
+    {
+        let door = Arc::new(SharedDoor::<O, u32>::new(0));
+        let line = || usize::MAX;
+        let (read, write) = (|| door.read(), || door.write());
+        handed_over(MANY, || door.write().wait_async(), read, |it| it.notify_all(), line);
+        handed_over(MANY, || door.write_arc().wait_async(), write, |_| door.notify_all(), line);
+        assert!(!door.is_locked());
+    }
+
+    /// A future that is forgotten while it waits is in the door's line when it
+    /// was notified: as a forgotten entry is. A door that has moved since is
+    /// another one to it.
+    fn a_forgotten_wait_is_followed_nowhere<O: Over>()
+    where
+        O::Lock: RawMutexAsync,
+        O::Condvar: RawCondvarAsync<O::Lock>,
+    {
+        let hand = Hand::new();
+        let door = Box::new(Door::<O, Vec<u8>>::new(vec![1; 100]));
+        let mut waiting = Box::pin(door.enter().wait_async());
+        assert!(hand.poll(&mut waiting).is_pending());
+        forget(waiting);
+        let moved = Box::new(*door);
+        assert!(moved.enter().notify_one());
+        assert_eq!(hand.wakes(), 1, "it is woken, and nothing else");
+        assert!(!moved.is_locked() && !moved.notify_one());
+        drop(moved);
+
+        let door = Door::<O, u32>::new(1);
+        let mut waiting = Box::pin(door.enter().wait_async());
+        assert!(hand.poll(&mut waiting).is_pending());
+        forget(waiting);
+        let inside = door.enter();
+        assert!(inside.notify_one());
+        assert_eq!(hand.wakes(), 1);
+        drop(inside);
+        assert_eq!(hand.wakes(), 2, "its turn, which it never takes");
+        assert!(door.is_locked());
+    }
+
+    over_our_mutexes!(
+        those_who_wait_come_back_in_their_order,
+        each_of_many_wakes_once,
+        a_forgotten_wait_is_followed_nowhere,
+    );
+
+    mod of_writers {
+        use super::each_of_many_writers_wakes_once;
+
+        over_our_shared_locks!(each_of_many_writers_wakes_once);
+    }
 }
 
 // === With a clock ===

@@ -225,12 +225,13 @@ impl TaskSignal for Ours {
             number = self.1.wait_async(number).await;
         }
         *number = next;
-        self.1.notify_one();
+        self.1.notify_one_inside(&number);
     }
 
     fn open(&self, number: usize) {
-        *executor::ready(self.0.lock_async()) = number;
-        self.1.notify_all();
+        let mut now = executor::ready(self.0.lock_async());
+        *now = number;
+        self.1.notify_all_inside(&now);
     }
 
     async fn changed(&self, seen: usize) -> usize {

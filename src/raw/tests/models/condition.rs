@@ -10,7 +10,6 @@ use loom::thread;
 
 use super::shop::{Inner, LOCK, Now, Party, READ, Shop, WRITE, explore, join, task, this_thread};
 use crate::raw::mode::Rules;
-use crate::raw::waiter::Seat;
 use crate::rules::{Exclusive, Fair, Shared};
 use crate::wait::node::Request;
 use crate::wait::queue::{Ticket, WaitQueue};
@@ -46,33 +45,53 @@ impl<R: Rules> Hall<R> {
     }
 }
 
+/// How a future gets the lock that it waits with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum How {
+    /// It keeps the lock alive, and is delivered.
+    Owned,
+    /// The notifier has the lock at hand, and delivers it.
+    AtHand,
+    /// It is woken, and asks.
+    Asking,
+}
+
+const EACH: [How; 3] = [How::Owned, How::AtHand, How::Asking];
+
+impl<R: Rules> Hall<R> {
+    fn notify_one(&self, how: How) -> bool {
+        // SAFETY: who waits here wants this lock.
+        let here = (how == How::AtHand).then(|| unsafe { self.shop.lock.at_hand() });
+        self.queue.notify_one_at(here)
+    }
+}
+
 /// A future that waits for a notification.
 struct Visitor {
     ticket: Pin<Box<Ticket>>,
-    seat: Pin<Box<Seat>>,
     request: Request,
 }
 
 impl Visitor {
     /// Stands in line, and lets the hold go.
-    fn join<R: Rules>(hall: &Hall<R>, request: Request, waker: &Waker) -> Self {
-        let (ticket, seat) = (Box::pin(Ticket::plain(true)), Box::pin(Seat::new(request)));
-        // SAFETY: new, pinned in a box, and cancelled before it is dropped.
-        unsafe { hall.queue.join_plain(ticket.as_ref(), waker) };
-        hall.shop.lock.release(request, true);
-        Self { ticket, seat, request }
+    fn join<R: Rules>(hall: &Hall<R>, request: Request, waker: &Waker, how: How) -> Self {
+        let ticket = Box::pin(Ticket::new(request, true));
+        let (lock, owned) = (&hall.shop.lock, how == How::Owned);
+        // SAFETY: new, pinned in a box, and cancelled before it is dropped; the
+        // hall is there as long.
+        unsafe { lock.join_wait(&hall.queue, ticket.as_ref(), waker, owned) };
+        lock.release(request, true);
+        Self { ticket, request }
     }
 
     fn poll<R: Rules>(&self, hall: &Hall<R>, waker: &Waker) -> bool {
-        let places = (self.ticket.as_ref(), self.seat.as_ref());
         // SAFETY: joined, and not polled after it holds.
-        unsafe { hall.shop.lock.poll_wait(&hall.queue, places, waker) }
+        unsafe { hall.shop.lock.poll_wait(&hall.queue, self.ticket.as_ref(), waker) }
     }
 
     fn cancel<R: Rules>(&self, hall: &Hall<R>) {
-        let places = (self.ticket.as_ref(), self.seat.as_ref());
         // SAFETY: joined.
-        unsafe { hall.shop.lock.cancel_wait(&hall.queue, places) };
+        unsafe { hall.shop.lock.cancel_wait(&hall.queue, self.ticket.as_ref()) };
     }
 
     /// Polls until it holds, and lets go.
@@ -151,17 +170,19 @@ fn the_lock_may_go_with_its_waiter() {
 /// The same of a future.
 #[test]
 fn the_lock_may_go_with_its_future() {
-    explore(Some(3), || {
-        let hall = Hall::new(Exclusive);
-        let other = hall.clone();
-        hall.shop.acquire(LOCK);
-        let waker = this_thread();
-        let visitor = Visitor::join(&hall, LOCK, &waker);
-        let thread = thread::spawn(move || assert!(other.queue.notify_one()));
-        visitor.hold(&hall, &waker, Shop::write);
-        join(Vec::from([thread]));
-        hall.check(1);
-    });
+    for how in EACH {
+        explore(Some(3), move || {
+            let hall = Hall::new(Exclusive);
+            let other = hall.clone();
+            hall.shop.acquire(LOCK);
+            let waker = this_thread();
+            let visitor = Visitor::join(&hall, LOCK, &waker, how);
+            let thread = thread::spawn(move || assert!(other.notify_one(how)));
+            visitor.hold(&hall, &waker, Shop::write);
+            join(Vec::from([thread]));
+            hall.check(1);
+        });
+    }
 }
 
 /// A wait whose time is over, and a notification: it was notified exactly when
@@ -185,83 +206,137 @@ fn a_timeout_against_a_notification() {
 /// after it was granted.
 #[test]
 fn a_notification_is_passed_on() {
-    explore(Some(4), || {
-        let hall = Hall::new(Exclusive);
-        hall.shop.acquire(LOCK);
-        let first = Visitor::join(&hall, LOCK, &task());
-        hall.shop.acquire(LOCK);
-        let waker = this_thread();
-        let second = Visitor::join(&hall, LOCK, &waker);
-        let other = hall.clone();
-        let notifier = thread::spawn(move || assert!(other.queue.notify_one()));
-        let other = hall.clone();
-        let leaver = thread::spawn(move || first.cancel(&other));
-        second.hold(&hall, &waker, Shop::write);
-        join(Vec::from([notifier, leaver]));
-        hall.check(1);
-    });
+    for how in EACH {
+        explore(Some(4), move || {
+            let hall = Hall::new(Exclusive);
+            hall.shop.acquire(LOCK);
+            let first = Visitor::join(&hall, LOCK, &task(), how);
+            hall.shop.acquire(LOCK);
+            let waker = this_thread();
+            let second = Visitor::join(&hall, LOCK, &waker, how);
+            let other = hall.clone();
+            let notifier = thread::spawn(move || assert!(other.notify_one(how)));
+            let other = hall.clone();
+            let leaver = thread::spawn(move || first.cancel(&other));
+            second.hold(&hall, &waker, Shop::write);
+            join(Vec::from([notifier, leaver]));
+            hall.check(1);
+        });
+    }
 }
 
 /// A notified waiter gives up while the lock is let go to it.
 #[test]
 fn a_cancellation_against_the_release() {
-    explore(Some(4), || {
-        let hall = Hall::new(Exclusive);
-        hall.shop.acquire(LOCK);
-        let first = Visitor::join(&hall, LOCK, &task());
-        hall.shop.acquire(LOCK);
-        let waker = this_thread();
-        let second = Visitor::join(&hall, LOCK, &waker);
-        let lined = hall.shop.acquire(LOCK);
-        assert!(hall.queue.notify_one());
-        let other = hall.clone();
-        let leaver = thread::spawn(move || first.cancel(&other));
-        hall.shop.lock.release(LOCK, lined);
-        second.hold(&hall, &waker, Shop::write);
-        join(Vec::from([leaver]));
-        hall.check(1);
-    });
+    for how in EACH {
+        explore(Some(4), move || {
+            let hall = Hall::new(Exclusive);
+            hall.shop.acquire(LOCK);
+            let first = Visitor::join(&hall, LOCK, &task(), how);
+            hall.shop.acquire(LOCK);
+            let waker = this_thread();
+            let second = Visitor::join(&hall, LOCK, &waker, how);
+            let lined = hall.shop.acquire(LOCK);
+            assert!(hall.notify_one(how));
+            let other = hall.clone();
+            let leaver = thread::spawn(move || first.cancel(&other));
+            hall.shop.lock.release(LOCK, lined);
+            second.hold(&hall, &waker, Shop::write);
+            join(Vec::from([leaver]));
+            hall.check(1);
+        });
+    }
 }
 
 /// A task has the lock by a future that it does not poll, and waits by another
 /// one, which is notified.
 #[test]
 fn notified_behind_its_own_sibling() {
-    explore(Some(4), || {
-        let hall = Hall::new(Exclusive);
-        let mine = hall.shop.acquire(LOCK);
-        assert!(!mine);
-        let waker = this_thread();
-        let sibling = Party::new(LOCK);
-        assert_eq!(sibling.poll(&hall.shop, &waker), None);
-        // Lets the lock go to the sibling.
-        let visitor = Visitor::join(&hall, LOCK, &waker);
-        let other = hall.clone();
-        let notifier = thread::spawn(move || assert!(other.queue.notify_one()));
-        visitor.hold(&hall, &waker, Shop::write);
-        let lined = sibling.wait(&hall.shop, &waker);
-        hall.shop.write();
-        hall.shop.lock.release(LOCK, lined);
-        join(Vec::from([notifier]));
-        hall.check(2);
-    });
+    for how in EACH {
+        explore(Some(4), move || {
+            let hall = Hall::new(Exclusive);
+            let mine = hall.shop.acquire(LOCK);
+            assert!(!mine);
+            let waker = this_thread();
+            let sibling = Party::new(LOCK);
+            assert_eq!(sibling.poll(&hall.shop, &waker), None);
+            // Lets the lock go to the sibling.
+            let visitor = Visitor::join(&hall, LOCK, &waker, how);
+            let other = hall.clone();
+            let notifier = thread::spawn(move || assert!(other.notify_one(how)));
+            visitor.hold(&hall, &waker, Shop::write);
+            let lined = sibling.wait(&hall.shop, &waker);
+            hall.shop.write();
+            hall.shop.lock.release(LOCK, lined);
+            join(Vec::from([notifier]));
+            hall.check(2);
+        });
+    }
 }
 
 /// The waker is replaced while the waiter moves from one line to the other.
 #[test]
 fn another_waker_meanwhile() {
-    explore(Some(4), || {
+    for how in EACH {
+        explore(Some(4), move || {
+            let hall = Hall::new(Exclusive);
+            hall.shop.acquire(LOCK);
+            let visitor = Visitor::join(&hall, LOCK, &task(), how);
+            let lined = hall.shop.acquire(LOCK);
+            let other = hall.clone();
+            let notifier = thread::spawn(move || {
+                assert!(other.notify_one(how));
+                other.shop.lock.release(LOCK, lined);
+            });
+            visitor.hold(&hall, &this_thread(), Shop::write);
+            join(Vec::from([notifier]));
+            hall.check(1);
+        });
+    }
+}
+
+/// Who asks for itself is followed nowhere: its future may have been forgotten.
+#[test]
+fn nothing_is_followed_of_one_that_may_be_forgotten() {
+    explore(Some(2), || {
         let hall = Hall::new(Exclusive);
         hall.shop.acquire(LOCK);
-        let visitor = Visitor::join(&hall, LOCK, &task());
+        let visitor = Visitor::join(&hall, LOCK, &task(), How::Asking);
         let lined = hall.shop.acquire(LOCK);
-        let other = hall.clone();
-        let notifier = thread::spawn(move || {
-            assert!(other.queue.notify_one());
-            other.shop.lock.release(LOCK, lined);
-        });
-        visitor.hold(&hall, &this_thread(), Shop::write);
-        join(Vec::from([notifier]));
-        hall.check(1);
+        assert!(hall.notify_one(How::Asking));
+        assert_eq!(hall.shop.lock.waiting(), 0, "somebody followed it to its lock");
+        hall.shop.lock.release(LOCK, lined);
+        visitor.cancel(&hall);
+        hall.check(0);
     });
+}
+
+/// All are handed over at once, each for one wake-up.
+#[test]
+fn all_futures_are_handed_over() {
+    for how in [How::Owned, How::AtHand] {
+        explore(Some(2), move || {
+            let hall = Hall::new(Exclusive);
+            hall.shop.acquire(LOCK);
+            let first = Visitor::join(&hall, LOCK, &task(), how);
+            hall.shop.acquire(LOCK);
+            let waker = this_thread();
+            let second = Visitor::join(&hall, LOCK, &waker, how);
+            let other = hall.clone();
+            let notifier = thread::spawn(move || {
+                let lined = other.shop.acquire(LOCK);
+                // SAFETY: who waits here wants this lock.
+                let here = (how == How::AtHand).then(|| unsafe { other.shop.lock.at_hand() });
+                let notified = other.queue.notify_all_at(here);
+                assert!(notified == 1 || notified == 2);
+                assert!(other.shop.lock.waiting() >= 1, "it is in the lock's line");
+                other.shop.lock.release(LOCK, lined);
+            });
+            let other = hall.clone();
+            let leaver = thread::spawn(move || first.cancel(&other));
+            second.hold(&hall, &waker, Shop::write);
+            join(Vec::from([notifier, leaver]));
+            hall.check(1);
+        });
+    }
 }

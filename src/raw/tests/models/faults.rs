@@ -44,6 +44,8 @@ const SEEN: &[(&str, &str)] = &[
     ("ParkBlind", "threads::two_threads_twice"),
     ("EvictedForgetsBaton", "rules::a_panicking_predicate"),
     ("NotificationKept", "condition::a_notification_is_passed_on"),
+    ("DeliverBehindSibling", "condition::notified_behind_its_own_sibling"),
+    ("DeliverForgotten", "condition::nothing_is_followed_of_one_that_may_be_forgotten"),
     ("UnlockBeforeJoin", "condition::no_notification_is_lost"),
     ("RefuseWithoutGrant", "limits::the_heavy_are_sent_away"),
     ("RefusedUnwoken", "limits::the_heavy_are_sent_away"),
