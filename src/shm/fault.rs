@@ -86,6 +86,11 @@ pub(super) enum Wrong {
     NotificationLost,
 }
 
+#[cfg(test)]
+impl Wrong {
+    pub(super) const COUNT: u32 = Self::NobodyGranted as u32;
+}
+
 #[cfg(not(test))]
 #[inline(always)]
 pub(super) fn is_wrong(_: Wrong) -> bool {

@@ -254,9 +254,11 @@ pub(super) fn milliseconds() -> u64 {
     now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000
 }
 
-/// Sends this process a signal: the tests' way of dying, or of standing still.
+/// Sends this thread a signal: the tests' way of dying, or of standing still,
+/// right here. (The process's signal might be another thread's to take, and
+/// this one go on for a while.)
 #[cfg(test)]
 pub(super) fn signal_self(signal: i32) {
     // SAFETY: it has no conditions.
-    unsafe { libc::kill(libc::getpid(), signal) };
+    unsafe { libc::raise(signal) };
 }

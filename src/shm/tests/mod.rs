@@ -9,6 +9,7 @@
 mod any_size;
 #[cfg(feature = "async")]
 mod counts;
+mod faults;
 mod handles;
 mod kills;
 mod life;
@@ -45,20 +46,33 @@ fn child(role: &str, arguments: &[(&str, String)]) -> Child {
     for (name, value) in arguments {
         command.env(name, value);
     }
+    // Its parent's failure must not leave it behind. (It is the parent's
+    // thread, which ends with its test, that is meant here.)
+    die_with_parent(&mut command);
     command.spawn().expect("this binary runs")
+}
+
+/// Has it killed when the thread ends that starts it.
+fn die_with_parent(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    // SAFETY: a system call, which is all that may be done between `fork` and
+    // `exec`.
+    unsafe {
+        command.pre_exec(|| {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            Ok(())
+        });
+    }
 }
 
 /// Not a test by itself: what the children do.
 #[test]
 fn child_with_a_role() {
     let Some(role) = role() else { return };
-    // Its parent's failure must not leave it behind. (It is the parent's
-    // thread, which ends with its test, that is meant here.)
-    // SAFETY: it has no conditions.
-    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
     match role.as_str() {
         "worker" => kills::worker(),
         "actor" => stories::actor(),
+        "stayer" => faults::stayer(),
         "lodger" => life::lodger(),
         "resizer" => resizes::actor(),
         "waits" => waits::actor(),
