@@ -25,6 +25,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use super::error::Error;
+use super::fault::{Point, point};
 use super::format::{Head, Object, Tables, attachment, record};
 use super::map::{Map, era_word};
 use super::options::CHUNK;
@@ -133,6 +134,7 @@ impl Attachment {
                 Err(_) => Some(Err(Error::Unsupported { what: "locks of open file descriptions" })),
             })
             .unwrap_or(Err(Error::TooManyProcesses { limit: tables.processes }))?;
+        point(Point::SlotTaken);
         let probe = source.reopen(Some(&file))?;
         // That a file system takes a lock does not say that others see it.
         if !sys::is_byte_locked(&probe, slot).unwrap_or(false) {
@@ -148,6 +150,7 @@ impl Attachment {
         map.u32(at + attachment::DOORBELL).store(0, Ordering::Relaxed);
         let who = generation << 10 | slot;
         map.u32(at + attachment::WHO).store(who, Ordering::Release);
+        point(Point::SlotNamed);
         // From here on the mapping alone keeps the byte locked.
         drop(file);
         let objects = directory(&map, &tables, head.objects)?;
@@ -183,6 +186,11 @@ impl Attachment {
 
     pub(super) fn objects(&self) -> &[Object] {
         &self.objects
+    }
+
+    #[cfg(test)]
+    pub(super) fn source(&self) -> &Source {
+        &self.source
     }
 
     pub(super) fn poll(&self) -> Duration {
@@ -454,6 +462,7 @@ impl Drop for Attachment {
             // ours.
             return self.map.forget();
         }
+        point(Point::Detaching);
         // Records that nothing holds go back. What a forgotten guard holds is
         // a dead one's from now on.
         for chunk in 0..self.tables.records / CHUNK {
@@ -466,6 +475,7 @@ impl Drop for Attachment {
         let at = self.tables.attachments_at + u64::from(slot) * attachment::LEN;
         // Ordering: Release, all that we did comes before.
         self.map.u32(at + attachment::WHO).store(0, Ordering::Release);
+        point(Point::Detached);
     }
 }
 

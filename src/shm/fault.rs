@@ -44,6 +44,7 @@ pub(super) enum Point {
     Forgetting,
     Resumed,
     Looked,
+    Asking,
     Parting,
     Turn,
     Waiting,
@@ -66,6 +67,13 @@ pub(super) enum Point {
     Created,
     Written,
     Cleared,
+    SlotTaken,
+    SlotNamed,
+    Filled,
+    Complete,
+    NameGiven,
+    Detaching,
+    Detached,
 }
 
 /// Ways to get the recovery wrong, of which the tests must notice each.
@@ -107,7 +115,7 @@ pub(super) fn is_wrong(how: Wrong) -> bool {
 
 /// How many there are.
 #[cfg(test)]
-pub(super) const POINTS: u32 = Point::Cleared as u32;
+pub(super) const POINTS: u32 = Point::Detached as u32;
 
 #[cfg(not(test))]
 #[inline(always)]

@@ -382,7 +382,8 @@ impl<R: Rules> RawShmLock<R> {
     fn look_if_due(&self, period: Duration) -> bool {
         let now = sys::milliseconds();
         let last = repair::last_look(&self.attachment, self.at);
-        let due = now.saturating_sub(last) >= period.as_millis() as u64;
+        // Another start of the machine, or another clock, may have been later.
+        let due = now.abs_diff(last) >= period.as_millis() as u64;
         if due {
             self.look();
         }

@@ -152,15 +152,21 @@ impl<'a> Patient<'a> {
             let state = self.attachment.state_of(index);
             // Ordering: Acquire, pairs with the Release of every note.
             let in_use = |word| record::object(word) == object && State::of(word) != State::Idle;
-            if !in_use(state.load(Ordering::Acquire)) {
-                continue;
-            }
-            let alive = self.is_alive(self.attachment.owner_of(index));
-            // Once more: now all that a dead one did is seen. A record that is
-            // not idle stays its owner's.
-            let word = state.load(Ordering::Acquire);
-            if in_use(word) {
-                found.push((index, word, alive));
+            while in_use(state.load(Ordering::Acquire)) {
+                let owner = self.attachment.owner_of(index);
+                point(Point::Asking);
+                let alive = self.is_alive(owner);
+                // Once more: now all that a dead one did is seen.
+                let word = state.load(Ordering::Acquire);
+                if !in_use(word) {
+                    break;
+                }
+                // Whoever has left meanwhile has left its records to others,
+                // for good; what one of them notes says nothing of the first.
+                if self.attachment.owner_of(index) == owner {
+                    found.push((index, word, alive));
+                    break;
+                }
             }
         }
         found

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use super::attach::{Attachment, Source, write_directory};
 use super::content::{Content, Site};
 use super::error::Error;
+use super::fault::{Point, point};
 use super::format::{HEAD_USED, Head, Plan};
 use super::map::Map;
 use super::name::Name;
@@ -324,12 +325,15 @@ impl<C: Content> Segment<C> {
         sys::allocate(&file, len).map_err(no_space)?;
         file.write_all_at(&head.encode(), 0).map_err(no_space)?;
         write_directory(&Map::new(&file, len)?, &head.tables, &plan.objects);
+        point(Point::Filled);
         // The attachment closes its own descriptor; this one gives the name.
         let naming = source.reopen(Some(&file))?;
         let attachment = Attachment::new(file, source, &head)?;
         C::create(&mut Site::new(&attachment), init)?;
         let content = C::open(&mut Site::new(&attachment))?;
+        point(Point::Complete);
         publish(&naming)?;
+        point(Point::NameGiven);
         Ok(Self { content, attachment })
     }
 
@@ -338,10 +342,10 @@ impl<C: Content> Segment<C> {
         // No waiting at what turns out to be a pipe.
         how.read(true).write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
         let file = how.open(&path).map_err(Error::system("opening a segment"))?;
-        let source = Source::of(&file, Some(path.clone()))?;
-        match Self::attach(file, source, options) {
+        let source = Source::of(&file, Some(path))?;
+        match Self::attach(file, source.clone(), options) {
             Err(Error::OtherBoot { .. }) if options.after_reboot == AfterReboot::Reset => {
-                fs::remove_file(&path).map_err(Error::system("removing a segment"))?;
+                reset(&source)?;
                 Err(Error::NotFound)
             }
             other => other,
@@ -424,6 +428,26 @@ fn adopt(file: &File, head: Head, options: &Options) -> Result<Head, Error> {
     sys::unlock_byte(file, sys::REGISTRY).map_err(Error::system("unlocking a segment"))?;
     written.map_err(Error::system("writing a segment's head"))?;
     Ok(adopted)
+}
+
+/// Removes a segment that is older than the machine's start.
+///
+/// Of several who find it at once, one removes it: the others must not remove
+/// what somebody has made since under its name.
+fn reset(old: &Source) -> Result<(), Error> {
+    let file = match old.reopen(None) {
+        Err(Error::NotFound) => return Ok(()),
+        other => other?,
+    };
+    sys::lock_byte(&file, sys::REGISTRY).map_err(Error::system("locking a segment"))?;
+    // Is the name still this file's? Whoever else would remove it so waits.
+    match (old.reopen(None), &old.path) {
+        (Ok(_), Some(path)) => {
+            fs::remove_file(path).map_err(Error::system("removing a segment"))
+        }
+        (Ok(_), None) | (Err(Error::NotFound), _) => Ok(()),
+        (Err(error), _) => Err(error),
+    }
 }
 
 /// Whether processes of one machine share the memory of such files, and see

@@ -9,7 +9,7 @@ use std::process::{Child, Command};
 
 use super::scratch::{Orchard, Scratch, Tree};
 use super::stories::{AT, ENTERS, until};
-use super::{argument, child, die_with_parent, number};
+use super::{argument, child, die_with_parent, number, until_stopped};
 use crate::atomic::Ordering;
 use crate::shm::fault::{Point, Wrong, armed};
 use crate::shm::format::lock;
@@ -86,14 +86,6 @@ impl Theatre {
         let mut child = self.cast(point, libc::SIGKILL, false);
         assert!(!child.wait().expect("a child").success(), "killed at {point:?}");
     }
-}
-
-/// Waits until the child stands still.
-fn until_stopped(child: &Child) {
-    let mut status = 0;
-    // SAFETY: our own child, which this thread alone waits for.
-    let waited = unsafe { libc::waitpid(child.id() as i32, &raw mut status, libc::WUNTRACED) };
-    assert!(waited == child.id() as i32 && libc::WIFSTOPPED(status), "it stands still");
 }
 
 #[test]

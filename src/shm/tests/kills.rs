@@ -1,7 +1,7 @@
 //! Workers that are killed and stopped at every point, while the others check
 //! on real data that nobody is inside who must not be.
 //!
-//! `PORTUNUS_KILLS` sets how many; 300 by default.
+//! `PORTUNUS_KILLS` sets how many, 300 by default; `PORTUNUS_SEED` which ones.
 
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -10,7 +10,7 @@ use std::process::Child;
 use std::time::Instant;
 
 use super::scratch::{Orchard, Scratch, Tree};
-use super::{Dice, argument, child, number, signal};
+use super::{Dice, argument, child, number, seed, signal};
 use crate::atomic::Ordering;
 use crate::rules::Exclusive;
 use crate::shm::fault::{POINTS, armed};
@@ -220,7 +220,7 @@ fn run(plan: &Plan) {
     let options = Options::new().records(256).processes(16).poll(Duration::from_millis(5));
     let yard: Segment<Yard> = Segment::create(&name, &options, ((), ())).expect("a yard");
     let gate: Segment<Gate> = Segment::create(&gate_of(&name), &options, ((), ())).expect("a gate");
-    let seed = 1;
+    let seed = seed();
     let mut dice = Dice::new(seed);
     let mut generation = 0;
     let mut spawn = |me: u64, dice: &mut Dice| -> (Child, Instant, bool) {

@@ -8,7 +8,11 @@ use std::time::Instant;
 
 use super::scratch::Scratch;
 use super::{argument, child, signal};
+use crate::atomic::Ordering;
 use crate::rules::{Exclusive, Sole};
+use crate::shm::fault::{Point, armed};
+use crate::shm::format::lock;
+use crate::shm::sys;
 use crate::shm::{FifoLock, Name, Options, Segment};
 
 type House = (FifoLock<Exclusive>, Scratch);
@@ -82,6 +86,14 @@ pub(super) fn lodger() {
     }
     sit();
     drop(hold);
+}
+
+/// Looks after the dead, and stops as it asks whether one lives.
+pub(super) fn asker() {
+    let name = Name::new(argument("NAME")).expect("a name");
+    let house: Segment<House> = Segment::open(&name).expect("a house");
+    armed::arm(Point::Asking as u32, 0, libc::SIGSTOP);
+    assert_eq!(house.recover().dead(), 0, "nobody has died");
 }
 
 struct Lodging {
@@ -214,4 +226,42 @@ fn a_segment_full_of_processes_takes_one_when_one_dies() {
     assert_eq!(house.reserve(1), Err(Error::TooManyRecords { limit: 8 }));
     assert!(!house.0.is_consistent());
     Segment::unlink(&name).expect("it is there");
+}
+
+#[test]
+fn who_takes_over_a_record_is_not_taken_for_who_has_left() {
+    let name = Name::random();
+    let options = Options::new().records(8).processes(4);
+    let first: Segment<House> = Segment::create(&name, &options, ((), ())).expect("a house");
+    let hold = first.0.acquire(Sole::Exclusive).expect("free");
+    let record = hold.record();
+    let mut asker = child("asker", &[("NAME", name.to_string())]);
+    super::until_stopped(&asker);
+    // It has seen whose the record is. Now that one leaves, and another comes.
+    drop(hold);
+    drop(first);
+    let second: Segment<House> = Segment::open(&name).expect("room");
+    let hold = second.0.acquire(Sole::Exclusive).expect("free");
+    assert_eq!(hold.record(), record, "there is but one chunk of records");
+    signal(&asker, libc::SIGCONT);
+    assert!(asker.wait().expect("a child").success(), "it found somebody dead");
+    assert_eq!(second.0.holders(Sole::Exclusive), 1, "robbed");
+    assert!(second.0.is_consistent());
+    drop(hold);
+    assert_eq!(second.0.holders(Sole::Exclusive), 0);
+    Segment::unlink(&name).expect("it is there");
+}
+
+#[test]
+fn a_look_in_the_future_does_not_put_off_the_next() {
+    let mut lodging = lodging("sits");
+    lodging.child.kill().expect("a child");
+    lodging.child.wait().expect("a child");
+    // As it is after the machine was started anew.
+    let attachment = &lodging.house.1.attachment;
+    let looked = attachment.objects()[0].at + lock::LOOKED;
+    let later = sys::milliseconds() + 1_000_000_000;
+    attachment.map().u64(looked).store(later, Ordering::SeqCst);
+    let died = lodging.house.0.try_acquire(Sole::Exclusive);
+    assert!(died.is_err(), "its owner is dead: {died:?}");
 }

@@ -76,6 +76,7 @@ fn child_with_a_role() {
         "lodger" => life::lodger(),
         "resizer" => resizes::actor(),
         "waits" => waits::actor(),
+        "asker" => life::asker(),
         "writer" => handles::writer(),
         #[cfg(feature = "serde")]
         "writer of any size" => any_size::writer(),
@@ -85,6 +86,11 @@ fn child_with_a_role() {
     // do so, and never gets done where the parent tells it to go on.
     // SAFETY: nothing of this process is wanted any more.
     unsafe { libc::_exit(0) };
+}
+
+/// What the random tests begin with: `PORTUNUS_SEED`, or 1.
+fn seed() -> u64 {
+    std::env::var("PORTUNUS_SEED").map_or(1, |seed| seed.parse().expect("a number"))
 }
 
 /// A small generator.
@@ -107,4 +113,12 @@ impl Dice {
 fn signal(child: &Child, signal: i32) {
     // SAFETY: it has no conditions; the child has not been waited for.
     unsafe { libc::kill(child.id() as i32, signal) };
+}
+
+/// Waits until the child stands still.
+fn until_stopped(child: &Child) {
+    let mut status = 0;
+    // SAFETY: our own child, which this thread alone waits for.
+    let waited = unsafe { libc::waitpid(child.id() as i32, &raw mut status, libc::WUNTRACED) };
+    assert!(waited == child.id() as i32 && libc::WIFSTOPPED(status), "it stands still");
 }
