@@ -45,7 +45,7 @@ const WHO: u64 = 16;
 const INSIDE: u64 = 32;
 
 /// What a worker finds wrong ends it with this.
-fn violation(what: &str) -> ! {
+pub(super) fn violation(what: &str) -> ! {
     std::eprintln!("violation: {what}");
     std::process::exit(3);
 }
@@ -301,7 +301,7 @@ fn run(plan: &Plan) {
     Segment::unlink(&gate_of(&name)).expect("it is still there");
 }
 
-fn kills() -> u64 {
+pub(super) fn kills() -> u64 {
     std::env::var("PORTUNUS_KILLS").map_or(300, |kills| kills.parse().expect("a number"))
 }
 

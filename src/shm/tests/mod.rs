@@ -18,6 +18,7 @@ mod scratch;
 #[cfg(target_arch = "x86_64")]
 mod steps;
 mod stories;
+mod storms;
 mod waits;
 
 use alloc::string::String;
@@ -80,6 +81,8 @@ fn child_with_a_role() {
         "writer" => handles::writer(),
         #[cfg(feature = "serde")]
         "writer of any size" => any_size::writer(),
+        "fighter" => storms::fighter(),
+        "rusher" => storms::rusher(),
         other => panic!("no such role: {other}"),
     }
     // At once: a sanitizer that looks for leaks at the end stops its process to
