@@ -96,7 +96,7 @@ pub(super) enum Wrong {
 
 #[cfg(test)]
 impl Wrong {
-    pub(super) const COUNT: u32 = Self::NobodyGranted as u32;
+    pub(super) const COUNT: u32 = Self::NotificationLost as u32;
 }
 
 #[cfg(not(test))]

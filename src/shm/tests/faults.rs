@@ -9,11 +9,12 @@ use std::process::{Child, Command};
 
 use super::scratch::{Orchard, Scratch, Tree};
 use super::stories::{AT, ENTERS, until};
+use super::waits::Play;
 use super::{argument, child, die_with_parent, number, until_stopped};
 use crate::atomic::Ordering;
 use crate::shm::fault::{Point, Wrong, armed};
 use crate::shm::format::lock;
-use crate::shm::{FifoLock, Name, Options, Segment};
+use crate::shm::{FifoLock, Name, Options, OwnerDied, Segment};
 
 type Stage = (FifoLock<Orchard>, Scratch);
 
@@ -170,8 +171,34 @@ fn whom_a_dead_one_owed_the_lock_gets_it() {
     assert_eq!(theatre.word(), 0);
 }
 
+#[test]
+fn a_notification_does_not_die_with_whom_it_came_to() {
+    // Nobody looks by itself meanwhile.
+    let play = Arc::new(Play::new(Duration::from_secs(10)));
+    let (mutex, changed, scratch, _) = &*play.stage;
+    scratch.set(ENTERS, 1);
+    let mut actor = play.cast("wait", 0, false);
+    until("the actor waits", || changed.waiting() == 1);
+    let theirs = Arc::clone(&play);
+    let waiter = std::thread::spawn(move || {
+        let guard = theirs.stage.0.lock().unwrap_or_else(OwnerDied::into_inner);
+        drop(theirs.stage.1.wait(guard));
+    });
+    until("both wait", || changed.waiting() == 2);
+    let guard = mutex.lock().expect("consistent");
+    assert!(changed.notify_one());
+    until("it is in the mutex's line", || mutex.waiting() == 1);
+    actor.kill().expect("a child");
+    actor.wait().expect("a child");
+    play.stage.recover();
+    assert_eq!(changed.waiting(), 0, "a notification died with whom it came to");
+    drop(guard);
+    waiter.join().expect("it was notified");
+    play.end("a notification");
+}
+
 /// Each way to get it wrong, the story that must fail then, and with what.
-const SEEN: [(Wrong, &str, &str); 5] = [
+const SEEN: [(Wrong, &str, &str); 6] = [
     (
         Wrong::AmbiguousHeld,
         "what_a_dead_one_was_about_to_take_is_free",
@@ -193,6 +220,11 @@ const SEEN: [(Wrong, &str, &str); 5] = [
         "a line is left as the dead one left it",
     ),
     (Wrong::NobodyGranted, "whom_a_dead_one_owed_the_lock_gets_it", "nobody was let in"),
+    (
+        Wrong::NotificationLost,
+        "a_notification_does_not_die_with_whom_it_came_to",
+        "a notification died with whom it came to",
+    ),
 ];
 
 /// Runs one story in a process of its own, which gets it wrong in this way.
