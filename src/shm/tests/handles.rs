@@ -14,6 +14,10 @@ type Block = [u64; 64];
 pub(super) fn writer() {
     let name = Name::new(argument("NAME")).expect("a name");
     let handle: Handle<Block> = Handle::open(&name).expect("a handle");
+    #[cfg(target_arch = "x86_64")]
+    if argument("STORY") == "set once" {
+        return set_once(&handle);
+    }
     let (point, passes) = (number("POINT") as u32, number("PASSES") as u32);
     armed::arm(point, passes, libc::SIGKILL);
     if argument("STORY") == "unlink" {
@@ -33,6 +37,18 @@ pub(super) fn writer() {
         handle.update(|block| *block = [block[0] + 10; 64]).expect("it is there");
         assert_eq!(handle.get().expect("it is there"), [next + 10; 64]);
     }
+}
+
+/// To be killed in the middle of it.
+#[cfg(target_arch = "x86_64")]
+fn set_once(handle: &Handle<Block>) {
+    use super::scratch::Scratch;
+    use crate::shm::Segment;
+    let board = Name::new(argument("BOARD")).expect("a name");
+    let board: Segment<(Scratch,)> = Segment::open(&board).expect("a board");
+    super::steps::be_traced(&board.0);
+    handle.set([1; 64]).expect("it is there");
+    board.0.set(super::stories::AT, 99);
 }
 
 #[test]

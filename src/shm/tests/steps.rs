@@ -1,4 +1,5 @@
-//! The actor of the stories, killed after exactly so many instructions.
+//! The actor of the stories, and one who sets a handle, killed after exactly so
+//! many instructions.
 //!
 //! `PORTUNUS_STEPS` sets how many of them are tried in each story, at even
 //! distances; 10 by default. With a million it is every single one.
@@ -11,8 +12,9 @@ use super::child;
 use super::scratch::{Scratch, Tree};
 use super::stories::{AT, ENTERS, until};
 use crate::atomic::Ordering;
+use crate::shm::fault::Point;
 use crate::shm::format::lock;
-use crate::shm::{FifoLock, Name, Options, Segment};
+use crate::shm::{FifoLock, Handle, Name, Options, Segment};
 
 type Stage = (FifoLock<super::scratch::Orchard>, Scratch);
 
@@ -71,9 +73,17 @@ fn play(story: &str, count: u64) -> u64 {
     let options = Options::new().records(64).processes(8).poll(Duration::from_millis(2));
     let stage: Segment<Stage> = Segment::create(&name, &options, ((), ())).expect("a stage");
     let (fifo, scratch) = &*stage;
-    let ours = (story == "queue").then(|| fifo.acquire(Tree::Fell).expect("free"));
+    if story == "recover" {
+        // Somebody to be recovered from: in the middle of a release.
+        let point = (Point::AfterLeaving as u32).to_string();
+        let (name, story) = (name.to_string(), "pair".to_string());
+        let mut dead = child("actor", &[("NAME", name), ("STORY", story), ("POINT", point)]);
+        assert!(!dead.wait().expect("a child").success(), "it was killed");
+    }
+    let held = matches!(story, "queue" | "give up");
+    let ours = held.then(|| fifo.acquire(Tree::Fell).expect("free"));
     // Its cue: those who wait behind it are told by the line.
-    scratch.set(ENTERS, u64::from(story == "queue" || story == "convert"));
+    scratch.set(ENTERS, u64::from(held || story == "convert"));
     let mut taken = 0;
     std::thread::scope(|scope| {
         let mut actor = child(
@@ -110,17 +120,53 @@ fn play(story: &str, count: u64) -> u64 {
     taken
 }
 
+/// Kills one who sets a handle after `count` instructions. How many it took.
+fn set(count: u64) -> u64 {
+    let (name, board) = (Name::random(), Name::random());
+    let options = Options::new().records(64).processes(8).poll(Duration::from_millis(2));
+    let handle: Handle<[u64; 64]> = Handle::create(&name, &options, [0; 64]).expect("new");
+    let seen: Segment<(Scratch,)> = Segment::create(&board, &options, ((),)).expect("a board");
+    let mut actor = child(
+        "writer",
+        &[
+            ("NAME", name.to_string()),
+            ("BOARD", board.to_string()),
+            ("STORY", "set once".to_string()),
+        ],
+    );
+    let taken = trace(&mut actor, &seen.0, count);
+    let block = handle.get().expect("it is there");
+    assert!(block == [0; 64] || block == [1; 64], "after {taken}, torn: {block:?}");
+    assert!(block == [1; 64] || seen.0.get(AT) != 99, "after {taken}: it was set");
+    handle.set([77; 64]).expect("it is there");
+    assert_eq!(handle.get().expect("it is there"), [77; 64]);
+    handle.unlink().expect("once");
+    Segment::unlink(&board).expect("once");
+    taken
+}
+
+/// Plays it to the end, and then cut short after some of the instructions.
+fn cut_short(story: &str, play: impl Fn(u64) -> u64) {
+    let most = std::env::var("PORTUNUS_STEPS").map_or(10, |most| most.parse().expect("a number"));
+    // One that waits takes instructions without end; a whole recovery takes so
+    // many that it is for those who ask for them all.
+    let all = play(if story == "recover" && most > 1_000 { 200_000 } else { 5_000 });
+    assert!(all > 50, "{story} took {all} instructions");
+    let stride = (all / most).max(1);
+    // Not the same places in each story.
+    for count in (story.len() as u64 % stride..all).step_by(stride as usize) {
+        play(count);
+    }
+}
+
 #[test]
 fn killed_after_any_number_of_instructions() {
-    let most = std::env::var("PORTUNUS_STEPS").map_or(10, |most| most.parse().expect("a number"));
-    for story in ["pair", "queue", "hand over", "convert"] {
-        // One that waits takes instructions without end.
-        let all = play(story, 5_000);
-        assert!(all > 50, "{story} took {all} instructions");
-        let stride = (all / most).max(1);
-        // Not the same places in each story.
-        for count in (story.len() as u64 % stride..all).step_by(stride as usize) {
-            play(story, count);
-        }
+    for story in ["pair", "queue", "hand over", "convert", "give up", "recover"] {
+        cut_short(story, |count| play(story, count));
     }
+}
+
+#[test]
+fn killed_after_any_number_of_instructions_as_it_sets_a_handle() {
+    cut_short("set", set);
 }
