@@ -442,9 +442,7 @@ fn reset(old: &Source) -> Result<(), Error> {
     sys::lock_byte(&file, sys::REGISTRY).map_err(Error::system("locking a segment"))?;
     // Is the name still this file's? Whoever else would remove it so waits.
     match (old.reopen(None), &old.path) {
-        (Ok(_), Some(path)) => {
-            fs::remove_file(path).map_err(Error::system("removing a segment"))
-        }
+        (Ok(_), Some(path)) => fs::remove_file(path).map_err(Error::system("removing a segment")),
         (Ok(_), None) | (Err(Error::NotFound), _) => Ok(()),
         (Err(error), _) => Err(error),
     }

@@ -191,8 +191,7 @@ fn names_that_are_fought_for() {
     let mut send = |me: u64, dice: &mut Dice| {
         generation += 1;
         let point = if dice.roll(4) != 0 { 1 + dice.roll(POINTS.into()) } else { 0 };
-        let child =
-            field.send("fighter", me, seed * 1_000_000 + generation, point, dice.roll(30));
+        let child = field.send("fighter", me, seed * 1_000_000 + generation, point, dice.roll(30));
         (child, Instant::now() + Duration::from_millis(15 + dice.roll(30)))
     };
     let mut fighters: Vec<_> = (0..FIGHTERS).map(|me| send(me, &mut dice)).collect();
