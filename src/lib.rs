@@ -34,6 +34,7 @@
 //! |---|---|
 //! | `accessor/mod.rs`, `accessor/changes.rs`, `accessor/question.rs` | what lies under a condition's lock |
 //! | `atomic/model.rs` | cells that loom watches |
+//! | `atomic/stepped.rs` | atomics in memory that processes share, in tests |
 //! | `condvar/mod.rs`, `condvar/guard.rs`, `condvar/guards.rs`, `condvar/owned.rs`, `condvar/raw.rs` | letting a guard's lock go and taking it again |
 //! | `door/exclusive.rs`, `door/shared.rs`, `door/guard.rs`, `door/mapped.rs`, `door/owned.rs`, `door/owned_mapped.rs`, `door/upgradable.rs` | guards over anybody's raw lock |
 //! | `door/wait.rs`, `door/timed.rs`, `door/owned_timed.rs`, `door/monitor.rs` | waiting with these guards |

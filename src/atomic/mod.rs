@@ -17,12 +17,20 @@ mod model;
 #[cfg(all(test, portunus_loom))]
 use model as imp;
 
+#[cfg(all(test, not(portunus_loom), feature = "shm", target_has_atomic = "64"))]
+pub(crate) mod stepped;
+#[cfg(not(all(test, not(portunus_loom), feature = "shm", target_has_atomic = "64")))]
+use imp as fixed;
+#[cfg(all(test, not(portunus_loom), feature = "shm", target_has_atomic = "64"))]
+use stepped as fixed;
+
 pub(crate) use core::sync::atomic::Ordering;
+pub(crate) use fixed::AtomicU32;
 #[cfg(target_has_atomic = "64")]
 #[allow(unused_imports, reason = "of memory that processes share")]
-pub(crate) use imp::AtomicU64;
+pub(crate) use fixed::AtomicU64;
 pub(crate) use imp::{
-    AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, AtomicWide, Cell, Fault, Wide, constructor, init,
+    AtomicPtr, AtomicU8, AtomicUsize, AtomicWide, Cell, Fault, Wide, constructor, init,
     next_number, reached,
 };
 #[cfg(all(test, portunus_loom))]
@@ -142,4 +150,4 @@ word! { usize, AtomicUsize; }
 
 // The second width is that of memory which processes share.
 #[cfg(target_has_atomic = "64")]
-word! { u64, imp::AtomicU64; }
+word! { u64, fixed::AtomicU64; }

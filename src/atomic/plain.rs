@@ -1,9 +1,12 @@
 //! The processor's atomics, or what stands for them on a chip that has none.
 
 pub(crate) use core::cell::Cell;
+#[allow(unused_imports, reason = "some tests have their own")]
+pub(crate) use portable_atomic::AtomicU32;
 #[cfg(target_has_atomic = "64")]
+#[allow(unused_imports, reason = "some tests have their own")]
 pub(crate) use portable_atomic::AtomicU64;
-pub(crate) use portable_atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicUsize};
+pub(crate) use portable_atomic::{AtomicPtr, AtomicU8, AtomicUsize};
 
 use core::sync::atomic::Ordering;
 

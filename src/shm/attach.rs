@@ -31,6 +31,7 @@ use super::map::{Map, era_word};
 use super::options::CHUNK;
 use super::record::State;
 use super::tasks::Tasks;
+use super::world::world;
 use super::{repair, sys};
 use crate::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -259,6 +260,9 @@ impl Attachment {
         if self.map.u32(at + attachment::WHO).load(Ordering::Acquire) != who {
             return false;
         }
+        if let Some(world) = world() {
+            return world.is_alive(who);
+        }
         // Someone may have closed our descriptor, and its number be another
         // file's by now.
         let ours = || identity(&self.probe) == Some(self.source.identity);
@@ -405,6 +409,24 @@ impl Attachment {
         }
         self.pool.lock().unwrap_or_else(PoisonError::into_inner).append(&mut taken);
         result
+    }
+
+    /// [`owner_of`](Self::owner_of), without a step.
+    #[cfg(test)]
+    pub(super) fn owner_of_now(&self, index: u32) -> u32 {
+        // Ordering: Relaxed, of tests in which this thread alone is there.
+        self.chunk(index / CHUNK).load(Ordering::Relaxed)
+    }
+
+    /// Free are those of our first chunk again, and no others.
+    #[cfg(test)]
+    pub(super) fn reset_records(&self) {
+        while cache::take(self.id).is_some() {}
+        let ours = |&chunk: &u32| self.chunk(chunk).load(Ordering::Acquire) == self.who;
+        let first = (0..self.tables.records / CHUNK).find(ours).map_or(0, |chunk| chunk * CHUNK);
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        pool.clear();
+        pool.extend((first..first + CHUNK).rev());
     }
 
     /// Takes a record back, which is idle.

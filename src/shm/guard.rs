@@ -16,7 +16,7 @@ use core::time::Duration;
 use super::attach::Attachment;
 use super::fault::{Point, point};
 use super::format::lock;
-use super::sys;
+use super::{sys, world};
 use crate::atomic::{AtomicU32, Ordering};
 
 /// Somebody sleeps for it.
@@ -50,7 +50,7 @@ pub(super) fn try_take(attachment: &Attachment, object: u64) -> bool {
 
 #[cold]
 fn take_slow(attachment: &Attachment, guard: &AtomicU32, who: u32) -> bool {
-    for _ in 0..LOOKS {
+    for _ in 0..world::looks(LOOKS) {
         // Ordering: Relaxed, the exchange decides.
         if guard.load(Ordering::Relaxed) == 0
             && guard.compare_exchange(0, who, Ordering::Acquire, Ordering::Relaxed).is_ok()

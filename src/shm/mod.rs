@@ -77,6 +77,7 @@ mod sys;
 mod tasks;
 #[cfg(feature = "async")]
 mod wait_task;
+mod world;
 
 pub use any_handle::AnyHandle;
 pub use carried::{Carried, Configured};

@@ -14,7 +14,7 @@ use super::fault::{Point, Wrong, is_wrong, point};
 use super::format::{Fingerprint, Plan, kind, lock, record};
 use super::line::LOOK;
 use super::record::{self as note, MAX_WEIGHT, Notes, State, with_state};
-use super::{repair, sys};
+use super::{repair, sys, world};
 use crate::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::raw::engine::{self, ConversionEntry, Entry, Env};
 use crate::raw::mode::{Held, Mode, Rules, index_of};
@@ -521,7 +521,7 @@ impl<R: Rules> RawShmLock<R> {
             }
             // Ordering: Relaxed, a hint.
             let place = front.load(Ordering::Relaxed);
-            if looks < if place != 0 { LOOKS_FIRST } else { LOOKS_BEHIND } {
+            if looks < world::looks(if place != 0 { LOOKS_FIRST } else { LOOKS_BEHIND }) {
                 looks += 1;
                 hint::spin_loop();
                 continue;

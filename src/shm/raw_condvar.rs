@@ -53,7 +53,7 @@ use super::line::{self, FRONT, LOOK, Line};
 use super::raw::{LOOKS_BEHIND, PATIENCE, RawShmLock, Waited};
 use super::record::{self as note, State, with_state};
 use super::repair::{self, Patient};
-use super::{env, guard, sys};
+use super::{env, guard, sys, world};
 use crate::atomic::{AtomicU64, Ordering};
 use crate::raw::engine::{self, Entry, Note, Step};
 use crate::raw::mode::Rules;
@@ -431,7 +431,7 @@ impl<R: Rules> RawShmLock<R> {
             if self.state(index) != State::Waiting {
                 return true;
             }
-            if looks < LOOKS_BEHIND {
+            if looks < world::looks(LOOKS_BEHIND) {
                 looks += 1;
                 hint::spin_loop();
                 continue;

@@ -38,6 +38,7 @@ use super::fault::{Point, Wrong, is_wrong, point};
 use super::format::{kind, lock};
 use super::line::Line;
 use super::record::{self, State, with_state};
+use super::world::world;
 use super::{guard, raw_condvar, sys};
 use crate::atomic::{AtomicU64, Ordering};
 use crate::wait::node::Request;
@@ -312,7 +313,11 @@ impl<'a> Patient<'a> {
                 }
             }
             if ambiguous && !is_wrong(Wrong::LivingNotAwaited) {
-                if since.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+                let over = match world() {
+                    Some(world) => !world.is_patient(),
+                    None => since.get_or_insert_with(Instant::now).elapsed() > PATIENCE,
+                };
+                if over {
                     self.set_lanes(lanes);
                     return Found { dead: 0, pending: true };
                 }

@@ -18,6 +18,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use super::world::world;
 use crate::atomic::AtomicU32;
 
 /// Where the bytes begin that are locked. Beyond the data, or not: a lock on a
@@ -97,6 +98,9 @@ pub(super) fn is_byte_locked(file: &File, byte: u32) -> io::Result<bool> {
 /// Sleeps while the word has this value, or until the time is over, or for no
 /// reason. `true`: the time was over.
 pub(super) fn futex_wait(word: &AtomicU32, value: u32, timeout: Duration) -> bool {
+    if let Some(world) = world() {
+        return world.sleep(word, value, timeout);
+    }
     // SAFETY: a structure of integers, of which zero is a value.
     let mut time: libc::timespec = unsafe { mem::zeroed() };
     time.tv_sec = timeout.as_secs().try_into().unwrap_or(libc::time_t::MAX);
@@ -118,6 +122,9 @@ pub(super) fn futex_wait(word: &AtomicU32, value: u32, timeout: Duration) -> boo
 
 /// Wakes so many of those who sleep on the word, in any process.
 pub(super) fn futex_wake(word: &AtomicU32, count: i32) {
+    if let Some(world) = world() {
+        return world.wake(word, count);
+    }
     // SAFETY: S1, as above. Waking can't fail on a word that is mapped.
     unsafe {
         libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, count);
@@ -247,6 +254,9 @@ pub(super) fn filesystem(fd: BorrowedFd<'_>) -> io::Result<u64> {
 
 /// Milliseconds on the machine's monotonic clock, read cheaply.
 pub(super) fn milliseconds() -> u64 {
+    if let Some(world) = world() {
+        return world.now();
+    }
     // SAFETY: a structure of integers, of which zero is a value.
     let mut now: libc::timespec = unsafe { mem::zeroed() };
     // SAFETY: S1. It can't fail for this clock.

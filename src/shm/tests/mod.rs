@@ -13,6 +13,8 @@ mod faults;
 mod handles;
 mod kills;
 mod life;
+#[cfg(all(target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod model;
 mod resizes;
 mod scratch;
 #[cfg(target_arch = "x86_64")]
