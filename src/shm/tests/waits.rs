@@ -10,7 +10,7 @@ use std::thread::Scope;
 
 use super::scratch::Scratch;
 use super::stories::{AT, ENTERS, until};
-use super::{argument, child, number, signal};
+use super::{argument, child, number, signal, until_stopped};
 use crate::atomic::Ordering;
 use crate::shm::fault::{POINTS, Point, armed};
 use crate::shm::format::lock;
@@ -335,6 +335,7 @@ fn a_stopped_waiter_keeps_its_notification() {
         until("the actor waits", || changed.waiting() == 1);
         play.stand(scope, 2);
         signal(&actor, libc::SIGSTOP);
+        until_stopped(&actor);
         assert!(changed.notify_one());
         // However often one looks, it is alive.
         for _ in 0..20 {
