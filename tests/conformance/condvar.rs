@@ -379,6 +379,22 @@ fn one_who_would_be_handed_over_trades_with_its_sibling<B: Backend>() {
     assert!(!mutex.is_locked());
 }
 
+/// A future that holds since it was notified, and is not polled, gives way to
+/// its task's next one, as one that was granted in line does.
+fn what_a_notification_granted_is_traded<B: Backend>() {
+    let mutex = Arc::new(Mutex::<B, ()>::new(()));
+    let (condvar, hand) = (Condvar::<B>::new(), Hand::new());
+    let mut wait = Box::pin(condvar.wait_async(::smol::block_on(mutex.lock_arc_async())));
+    assert!(hand.poll(&mut wait).is_pending());
+    assert!(condvar.notify_one() && mutex.is_locked());
+    let mut next = Box::pin(mutex.lock_async());
+    let guard = ready(hand.poll(&mut next));
+    assert!(hand.poll(&mut wait).is_pending());
+    drop(guard);
+    drop(ready(hand.poll(&mut wait)));
+    assert!(!mutex.is_locked());
+}
+
 /// What a future borrowed may be gone when it was forgotten.
 fn a_forgotten_future_leaves_nothing_that_is_followed<B: Backend>() {
     let condvar = Condvar::<B>::new();
@@ -846,6 +862,7 @@ on_backends!(
     guards_that_keep_their_lock_wait,
     a_forgotten_future_is_followed_where_it_is_safe,
     one_who_would_be_handed_over_trades_with_its_sibling,
+    what_a_notification_granted_is_traded,
     a_forgotten_future_leaves_nothing_that_is_followed,
     readers_come_back_together,
     each_comes_back_in_its_own_mode,

@@ -229,9 +229,8 @@ impl TaskSignal for Ours {
     }
 
     fn open(&self, number: usize) {
-        let mut now = executor::ready(self.0.lock_async());
-        *now = number;
-        self.1.notify_all_inside(&now);
+        *executor::ready(self.0.lock_async()) = number;
+        self.1.notify_all();
     }
 
     async fn changed(&self, seen: usize) -> usize {
