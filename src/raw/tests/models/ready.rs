@@ -2,14 +2,43 @@
 //! was about is seen.
 
 use std::collections::VecDeque;
+use std::task::{Wake, Waker};
 use std::vec::Vec;
 
-use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
-use super::shop::{Model, explore, join, this_thread};
+use super::shop::{Model, explore, join};
 use crate::wait::ready::{Queued, ReadyLine};
+
+/// Wakes who polls, also late: loom's `unpark` would disturb a thread that waits
+/// for something else by then.
+struct Bell {
+    rung: Mutex<bool>,
+    heard: Condvar,
+}
+
+impl Bell {
+    fn new() -> std::sync::Arc<Self> {
+        std::sync::Arc::new(Self { rung: Mutex::new(false), heard: Condvar::new() })
+    }
+
+    fn sleep(&self) {
+        let mut rung = self.rung.lock().expect("not poisoned");
+        while !*rung {
+            rung = self.heard.wait(rung).expect("not poisoned");
+        }
+        *rung = false;
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: std::sync::Arc<Self>) {
+        *self.rung.lock().expect("not poisoned") = true;
+        self.heard.notify_one();
+    }
+}
 
 /// Two tasks, and what they are told: relaxed, so that a wake-up alone makes it
 /// visible.
@@ -39,9 +68,10 @@ impl Nursery {
     /// Polls until each task has been told what `whose` says is for it, and
     /// `over` says that nothing else is missing.
     fn run(&self, mut queue: VecDeque<usize>, whose: [usize; 2], over: impl Fn() -> bool) {
-        let mut seen = [false; 2];
+        let (mut seen, bell) = ([false; 2], Bell::new());
+        let owner = Waker::from(std::sync::Arc::clone(&bell));
         loop {
-            self.line.take(&mut queue, &this_thread());
+            self.line.take(&mut queue, &owner);
             assert!(queue.len() <= 2, "a task stands there twice");
             while let Some(task) = queue.pop_front() {
                 self.tasks[task].clear();
@@ -52,7 +82,7 @@ impl Nursery {
             if seen == [true; 2] && over() {
                 return;
             }
-            thread::park();
+            bell.sleep();
         }
     }
 }
@@ -87,11 +117,14 @@ fn the_last_task_ends_elsewhere() {
         let teller = thread::spawn(move || (0..2).for_each(|what| other.tell(what, what)));
         nursery.run(queue, [0, 1], || nursery.line.live() == 0);
         join(Vec::from([executor, teller]));
+        // What was told last may have been seen before it was woken for it.
+        let (mut late, bell) = (VecDeque::new(), Waker::from(Bell::new()));
+        nursery.line.take(&mut late, &bell);
+        late.clear();
         nursery.tasks[0].mute();
         nursery.tasks[0].wake(&nursery.line, 0);
-        let mut late = VecDeque::new();
-        nursery.line.take(&mut late, &this_thread());
-        assert!(!late.contains(&0));
+        nursery.line.take(&mut late, &bell);
+        assert!(late.is_empty(), "it was woken for nothing");
     });
 }
 
@@ -107,11 +140,6 @@ fn stopped_while_it_grows() {
         });
         let other = Arc::clone(&nursery);
         let teller = thread::spawn(move || other.tell(1, 1));
-        nursery.tasks.iter().for_each(Queued::clear);
-        // As if both had been polled before.
-        drop(queue);
-        let mut queue = VecDeque::new();
-        nursery.line.take(&mut queue, &this_thread());
         nursery.line.reserve(8);
         nursery.run(queue, [0, 1], || nursery.line.is_stopping());
         join(Vec::from([stopper, teller]));
