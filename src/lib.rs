@@ -57,7 +57,7 @@
 //! | `shm/data.rs` | data that processes share |
 //! | `shm/mutex.rs`, `shm/rwlock.rs`, `shm/handle.rs`, `shm/generations.rs` | access to it under a lock |
 //! | `shm/plain.rs` | other people's plain data |
-//! | `shm/map.rs` | memory that processes share |
+//! | `shm/map.rs`, `shm/places.rs` | memory that processes share |
 //! | `wait/inner.rs`, `wait/critical.rs`, `wait/alone.rs` | the inner lock's contract |
 //! | `wait/locked.rs` | data under an inner lock |
 //! | `releasing/mod.rs` | a guard that is taken away and put back |

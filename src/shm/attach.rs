@@ -86,17 +86,39 @@ pub(super) struct Attachment {
     objects: Vec<Object>,
     poll: Duration,
     who: u32,
-    /// What the era's word said when this was made.
-    era: u32,
-    era_word: &'static AtomicU32,
+    own: Own,
     /// Through it others' bytes are looked at.
     probe: File,
     source: Source,
-    /// Different for each attachment of this process.
-    id: u64,
     /// Records that no thread has in its cache.
     pool: Mutex<Vec<u32>>,
     tasks: Tasks,
+}
+
+/// By what a process knows its attachment, and a thread the records of it.
+#[derive(Clone, Copy)]
+pub(super) struct Own {
+    /// What the era's word said when the attachment was made.
+    era: u32,
+    era_word: &'static AtomicU32,
+    /// Different for each attachment of this process.
+    id: u64,
+}
+
+impl Own {
+    /// Whether this process is the one that attached, and not its child.
+    #[inline(always)]
+    pub(super) fn is_ours(self) -> bool {
+        // Ordering: Relaxed, the page changes by a fork only.
+        self.era_word.load(Ordering::Relaxed) == self.era
+    }
+
+    /// Puts a record in front of the thread's shelves, if there is room: there
+    /// it stays until this thread takes one.
+    #[inline(always)]
+    pub(super) fn keep_record(self, index: u32) -> bool {
+        cache::keep(self.id, index)
+    }
 }
 
 static IDS: AtomicU64 = AtomicU64::new(1);
@@ -161,18 +183,16 @@ impl Attachment {
             objects,
             poll: Duration::from_millis(head.poll.into()),
             who,
-            era,
-            era_word,
+            // Ordering: Relaxed, only its being different counts.
+            own: Own { era, era_word, id: IDS.fetch_add(1, Ordering::Relaxed) },
             probe,
             source,
-            // Ordering: Relaxed, only its being different counts.
-            id: IDS.fetch_add(1, Ordering::Relaxed),
             pool: Mutex::new(Vec::new()),
             tasks: Tasks::default(),
         });
         let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|(_, other)| other.strong_count() != 0);
-        all.push((this.id, Arc::downgrade(&this)));
+        all.push((this.own.id, Arc::downgrade(&this)));
         Ok(this)
     }
 
@@ -230,8 +250,12 @@ impl Attachment {
     /// Whether this process is the one that attached, and not its child.
     #[inline(always)]
     pub(super) fn is_ours(&self) -> bool {
-        // Ordering: Relaxed, the page changes by a fork only.
-        self.era_word.load(Ordering::Relaxed) == self.era
+        self.own.is_ours()
+    }
+
+    #[inline(always)]
+    pub(super) fn own(&self) -> Own {
+        self.own
     }
 
     /// # Panics
@@ -331,17 +355,18 @@ impl Attachment {
         self.chunk(index.min(self.tables.records - 1) / CHUNK).load(Ordering::Acquire)
     }
 
-    /// A free record of ours.
+    /// A free record of ours, for one who has what [`own`](Self::own) says at
+    /// hand.
     ///
     /// # Errors
     ///
     /// [`Error::TooManyRecords`], [`Error::Forked`].
     #[inline(always)]
-    pub(super) fn take_record(&self) -> Result<u32, Error> {
-        if !self.is_ours() {
+    pub(super) fn take_record(&self, own: Own) -> Result<u32, Error> {
+        if !own.is_ours() {
             return Err(Error::Forked);
         }
-        match cache::take(self.id) {
+        match cache::take(own.id) {
             Some(index) => Ok(index),
             None => self.take_pooled(),
         }
@@ -421,7 +446,7 @@ impl Attachment {
     /// Free are those of our first chunk again, and no others.
     #[cfg(test)]
     pub(super) fn reset_records(&self) {
-        while cache::take(self.id).is_some() {}
+        while cache::take(self.own.id).is_some() {}
         let ours = |&chunk: &u32| self.chunk(chunk).load(Ordering::Acquire) == self.who;
         let first = (0..self.tables.records / CHUNK).find(ours).map_or(0, |chunk| chunk * CHUNK);
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
@@ -432,7 +457,7 @@ impl Attachment {
     /// Takes a record back, which is idle.
     #[inline(always)]
     pub(super) fn give_record(&self, index: u32) {
-        if let Some(index) = cache::give(self.id, index) {
+        if let Some(index) = cache::give(self.own.id, index) {
             self.give_pooled(index);
         }
     }
@@ -609,16 +634,22 @@ mod cache {
         CACHE.try_with(take).ok().flatten()
     }
 
+    /// Keeps a record as the hot one, if there is none.
+    #[inline(always)]
+    pub(super) fn keep(id: u64, index: u32) -> bool {
+        HOT.with(|hot| {
+            let is_kept = hot.id.get() == id && hot.record.get() == 0;
+            if is_kept {
+                hot.record.set(index + 1);
+            }
+            is_kept
+        })
+    }
+
     /// Keeps a record; or gives it back where there is no room.
     #[inline(always)]
     pub(super) fn give(id: u64, index: u32) -> Option<u32> {
-        HOT.with(|hot| {
-            if hot.id.get() == id && hot.record.get() == 0 {
-                hot.record.set(index + 1);
-                return None;
-            }
-            give_shelved(hot, id, index)
-        })
+        if keep(id, index) { None } else { HOT.with(|hot| give_shelved(hot, id, index)) }
     }
 
     #[cold]

@@ -328,12 +328,19 @@ impl<R: Rules> FifoLock<R> {
     ) -> Result<Hold<'_, R>, OwnerDied<Hold<'_, R>>> {
         let deaths = self.raw.deaths();
         let hold = Hold { lock: self, mode, weight, record, deaths };
-        if deaths == 0 { Ok(hold) } else { Err(OwnerDied::new(hold)) }
+        if deaths == 0 { Ok(hold) } else { Err(died(hold)) }
     }
 
     pub(super) fn nothing(&self, mode: R::Mode) -> Hold<'_, R> {
         Hold { lock: self, mode, weight: 0, record: 0, deaths: 0 }
     }
+}
+
+/// Not inlined: so a hold that was told of no death is never in memory.
+#[cold]
+#[inline(never)]
+fn died<G>(hold: G) -> OwnerDied<G> {
+    OwnerDied::new(hold)
 }
 
 /// Notes the mode that a hold has after a conversion, also when that unwinds:

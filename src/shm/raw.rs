@@ -13,6 +13,7 @@ use super::error::Error;
 use super::fault::{Point, Wrong, is_wrong, point};
 use super::format::{Fingerprint, Plan, kind, lock, record};
 use super::line::LOOK;
+use super::places::Places;
 use super::record::{self as note, MAX_WEIGHT, Notes, State, with_state};
 use super::{repair, sys, world};
 use crate::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -31,7 +32,7 @@ pub(super) const PATIENCE: u32 = 5;
 
 /// A first come, first served lock in a segment: no data, no guard.
 pub(super) struct RawShmLock<R> {
-    attachment: Arc<Attachment>,
+    places: Places,
     at: u64,
     rules: R,
 }
@@ -76,12 +77,20 @@ impl OwnRecord<'_> {
 }
 
 impl Drop for OwnRecord<'_> {
+    // Inlined, so that one which is kept is never in memory.
+    #[inline(always)]
     fn drop(&mut self) {
-        let place = self.attachment.state_of(self.index);
-        // Ordering: Relaxed, it is ours; Release as every note.
-        place.store(with_state(place.load(Ordering::Relaxed), State::Idle), Ordering::Release);
-        self.attachment.give_record(self.index);
+        give_back(self.attachment, self.index);
     }
+}
+
+#[cold]
+#[inline(never)]
+fn give_back(attachment: &Attachment, index: u32) {
+    let place = attachment.state_of(index);
+    // Ordering: Relaxed, it is ours; Release as every note.
+    place.store(with_state(place.load(Ordering::Relaxed), State::Idle), Ordering::Release);
+    attachment.give_record(index);
 }
 
 #[cold]
@@ -184,7 +193,7 @@ impl<R: Rules> RawShmLock<R> {
                 return Err(Error::Corrupt { what: "lock", found, wanted });
             }
         }
-        Ok(Self { attachment: Arc::clone(site.attachment()), at, rules })
+        Ok(Self { places: Places::new(site.attachment(), at), at, rules })
     }
 
     /// Where it is in the segment.
@@ -192,8 +201,9 @@ impl<R: Rules> RawShmLock<R> {
         self.at
     }
 
+    #[inline(always)]
     pub(super) fn attachment(&self) -> &Arc<Attachment> {
-        &self.attachment
+        self.places.attachment()
     }
 
     pub(super) fn rules(&self) -> &R {
@@ -202,7 +212,7 @@ impl<R: Rules> RawShmLock<R> {
 
     #[inline(always)]
     pub(super) fn word(&self) -> &AtomicU64 {
-        self.attachment.map().u64(self.at + lock::WORD)
+        self.places.word()
     }
 
     #[inline(always)]
@@ -212,28 +222,28 @@ impl<R: Rules> RawShmLock<R> {
 
     #[inline(always)]
     pub(super) fn notes(&self, index: u32) -> Notes<'_> {
-        Notes { state: self.attachment.state_of(index), object: self.object() }
+        Notes { state: self.places.state_of(index), object: self.object() }
     }
 
     #[inline(always)]
     pub(super) fn record(&self) -> OwnRecord<'_> {
-        match self.attachment.take_record() {
-            Ok(index) => OwnRecord { attachment: &self.attachment, index },
+        match self.places.take_record() {
+            Ok(index) => OwnRecord { attachment: self.attachment(), index },
             Err(error) => no_record(&error),
         }
     }
 
     /// What is held now.
     pub(super) fn held(&self) -> Held<R::Mode> {
-        self.attachment.check();
+        self.attachment().check();
         // Ordering: Relaxed, a snapshot.
         G::<R>::held(self.word().load(Ordering::Relaxed))
     }
 
     pub(super) fn is_locked(&self) -> bool {
-        self.attachment.check();
+        self.attachment().check();
         // Ordering: Relaxed, a snapshot.
-        let base = self.attachment.map().u64(self.at + lock::BASE).load(Ordering::Relaxed);
+        let base = self.attachment().map().u64(self.at + lock::BASE).load(Ordering::Relaxed);
         G::<R>::counts(self.word().load(Ordering::Relaxed)) != base
     }
 
@@ -242,13 +252,13 @@ impl<R: Rules> RawShmLock<R> {
     }
 
     fn try_waiting(&self) -> Option<usize> {
-        Section::try_enter(&self.attachment, self.at, &self.rules)
+        Section::try_enter(self.attachment(), self.at, &self.rules)
             .map(|s| s.line().len(G::<R>::LANES))
     }
 
     pub(super) fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct(name);
-        if !self.attachment.is_ours() {
+        if !self.attachment().is_ours() {
             return debug.field("held", &format_args!("<forked>")).finish_non_exhaustive();
         }
         debug.field("held", &self.held());
@@ -262,9 +272,9 @@ impl<R: Rules> RawShmLock<R> {
     /// The heaviest request for `mode` that could ever be served, at most
     /// `most`.
     pub(super) fn heaviest(&self, mode: R::Mode, most: u32) -> u32 {
-        self.attachment.check();
+        self.attachment().check();
         // Ordering: Relaxed, a snapshot.
-        let base = self.attachment.map().u64(self.at + lock::BASE).load(Ordering::Relaxed);
+        let base = self.attachment().map().u64(self.at + lock::BASE).load(Ordering::Relaxed);
         let fits = |weight| {
             let request = Request { mode: index_of(mode), from: NO_MODE, weight };
             weight <= MAX_WEIGHT && G::<R>::judge(&self.rules, base, request).is_some()
@@ -287,9 +297,9 @@ impl<R: Rules> RawShmLock<R> {
 
     /// How many units of the first mode are never given out.
     pub(super) fn withheld(&self) -> usize {
-        self.attachment.check();
+        self.attachment().check();
         // Ordering: Relaxed, a snapshot.
-        let base = self.attachment.map().u64(self.at + lock::BASE).load(Ordering::Relaxed);
+        let base = self.attachment().map().u64(self.at + lock::BASE).load(Ordering::Relaxed);
         G::<R>::count(base, 0)
     }
 
@@ -317,13 +327,13 @@ impl<R: Rules> RawShmLock<R> {
             self.note(index, State::Held, sum);
             self.set_state(other, State::Idle);
         });
-        self.attachment.give_record(other);
+        self.attachment().give_record(other);
     }
 
     pub(super) fn note(&self, index: u32, state: State, request: Request) {
         let word = note::encode(state, request, self.object());
         // Ordering: Release, as every note.
-        self.attachment.state_of(index).store(word, Ordering::Release);
+        self.attachment().state_of(index).store(word, Ordering::Release);
     }
 
     /// Whether an empty lock would admit this request.
@@ -334,8 +344,8 @@ impl<R: Rules> RawShmLock<R> {
 
     /// Runs `f` under the guard, with what the dead left under it taken back.
     pub(super) fn section<T>(&self, f: impl FnOnce(&mut Section<'_, R>) -> T) -> T {
-        self.attachment.check();
-        f(&mut Section::enter(&self.attachment, self.at, &self.rules))
+        self.attachment().check();
+        f(&mut Section::enter(self.attachment(), self.at, &self.rules))
     }
 
     /// Runs a part of the engine that may let waiters in, and wakes them after
@@ -344,15 +354,15 @@ impl<R: Rules> RawShmLock<R> {
         &'a self,
         f: impl FnOnce(&mut Section<'a, R>, &mut Batch<Bell<'a>>) -> bool,
     ) {
-        self.attachment.check();
+        self.attachment().check();
         let mut batch = Batch::new();
-        let mut section = Section::enter(&self.attachment, self.at, &self.rules);
+        let mut section = Section::enter(self.attachment(), self.at, &self.rules);
         let mut more = f(&mut section, &mut batch);
         drop(section);
         batch.wake();
         while more {
             let mut batch = Batch::new();
-            let mut section = Section::enter(&self.attachment, self.at, &self.rules);
+            let mut section = Section::enter(self.attachment(), self.at, &self.rules);
             more = !section.is_stopped() && engine::grant(&mut section, 0, 0, &mut batch);
             drop(section);
             batch.wake();
@@ -370,7 +380,7 @@ impl<R: Rules> RawShmLock<R> {
     pub(super) fn look(&self) -> repair::Found {
         let mut found = repair::Found::default();
         self.settle(|s, batch| {
-            found = repair::look(&self.attachment, self.at, false);
+            found = repair::look(self.attachment(), self.at, false);
             self.refuse_impossible(s);
             !s.is_stopped() && !is_wrong(Wrong::NobodyGranted) && engine::grant(s, 0, 0, batch)
         });
@@ -381,7 +391,7 @@ impl<R: Rules> RawShmLock<R> {
     #[cold]
     fn look_if_due(&self, period: Duration) -> bool {
         let now = sys::milliseconds();
-        let last = repair::last_look(&self.attachment, self.at);
+        let last = repair::last_look(self.attachment(), self.at);
         // Another start of the machine, or another clock, may have been later.
         let due = now.abs_diff(last) >= period.as_millis() as u64;
         if due {
@@ -408,7 +418,7 @@ impl<R: Rules> RawShmLock<R> {
     /// Who keeps it out may be dead.
     #[cold]
     fn try_again(&self, request: Request, index: u32) -> bool {
-        self.look_if_due(self.attachment.poll() / 2) && self.try_admit(request, index)
+        self.look_if_due(self.attachment().poll() / 2) && self.try_admit(request, index)
     }
 
     /// Enters, or waits in line until `limit`: with which record. A request that
@@ -472,17 +482,17 @@ impl<R: Rules> RawShmLock<R> {
 
     pub(super) fn set_task(&self, index: u32, task: bool) {
         // Ordering: Relaxed, before it is in line; the guard orders.
-        self.attachment.record_u32(index, record::TASK).store(task.into(), Ordering::Relaxed);
+        self.attachment().record_u32(index, record::TASK).store(task.into(), Ordering::Relaxed);
     }
 
     pub(super) fn state(&self, index: u32) -> State {
         // Ordering: Acquire, pairs with the Release of the grant's note.
-        State::of(self.attachment.state_of(index).load(Ordering::Acquire))
+        State::of(self.attachment().state_of(index).load(Ordering::Acquire))
     }
 
     /// Sets the state of an own record that others leave alone.
     fn set_state(&self, index: u32, state: State) {
-        let place = self.attachment.state_of(index);
+        let place = self.attachment().state_of(index);
         // Ordering: Relaxed, it is ours; Release as every note.
         place.store(with_state(place.load(Ordering::Relaxed), state), Ordering::Release);
     }
@@ -492,7 +502,7 @@ impl<R: Rules> RawShmLock<R> {
         point(Point::Taken);
         let held = note::encode(State::Held, note::converted(request), self.object());
         // Ordering: Release, as every note.
-        self.attachment.state_of(index).store(held, Ordering::Release);
+        self.attachment().state_of(index).store(held, Ordering::Release);
     }
 
     /// Blocks until a record that is in line is out of it.
@@ -505,8 +515,8 @@ impl<R: Rules> RawShmLock<R> {
             }
         }
         let leave = Leave(self, index, request);
-        let futex: &AtomicU32 = self.attachment.record_u32(index, record::FUTEX);
-        let front = self.attachment.record_u32(index, record::FRONT);
+        let futex: &AtomicU32 = self.attachment().record_u32(index, record::FUTEX);
+        let front = self.attachment().record_u32(index, record::FRONT);
         // Who died long ago should not cost the first who comes a period.
         let mut due = self.is_first(index);
         let mut looks = 0;
@@ -531,10 +541,10 @@ impl<R: Rules> RawShmLock<R> {
                 self.look();
                 continue;
             }
-            if mem::take(&mut due) && self.look_if_due(self.attachment.poll()) {
+            if mem::take(&mut due) && self.look_if_due(self.attachment().poll()) {
                 continue;
             }
-            let period = self.attachment.poll() * if place != 0 { 1 } else { PATIENCE };
+            let period = self.attachment().poll() * if place != 0 { 1 } else { PATIENCE };
             let sleep = match limit.left() {
                 Left::Unlimited => period,
                 Left::Time(left) => left.min(period),
@@ -586,13 +596,13 @@ impl<R: Rules> RawShmLock<R> {
     /// The mode that a hold's record says it has.
     pub(super) fn mode_of(&self, index: u32) -> Option<R::Mode> {
         // Ordering: Relaxed, it is our own.
-        let held = note::request(self.attachment.state_of(index).load(Ordering::Relaxed));
+        let held = note::request(self.attachment().state_of(index).load(Ordering::Relaxed));
         <R::Mode as Mode>::ALL.get(usize::from(held.mode)).copied()
     }
 
     fn is_first(&self, index: u32) -> bool {
         // Ordering: Relaxed, a hint.
-        self.attachment.record_u32(index, record::FRONT).load(Ordering::Relaxed) != 0
+        self.attachment().record_u32(index, record::FRONT).load(Ordering::Relaxed) != 0
     }
 
     /// Takes a record out of the line, unless it is granted or evicted by now:
@@ -633,26 +643,41 @@ impl<R: Rules> RawShmLock<R> {
             note::encode(State::Idle, request, self.object())
         };
         // Ordering: Release, as every note.
-        self.attachment.state_of(index).store(word, Ordering::Release);
+        self.attachment().state_of(index).store(word, Ordering::Release);
     }
 
     /// Gives a hold back, and its record.
     #[inline(always)]
     pub(super) fn release(&self, request: Request, index: u32) {
-        if !self.attachment.is_ours() {
+        if !self.places.is_ours() {
             // A child of the holder: it holds nothing.
             return;
         }
-        if engine::leave::<InShm<R>>(self.word(), request, &self.notes(index)) {
-            self.attachment.give_record(index);
-            return self.grant_now();
+        // Before the subtraction, if that is possible: what comes after an
+        // atomic update waits for it. This thread, which alone takes from
+        // there, takes nothing in between.
+        let kept = self.places.keep_record(index);
+        let due = engine::leave::<InShm<R>>(self.word(), request, &self.notes(index));
+        if !kept || due {
+            self.release_slow(index, kept, due);
         }
-        self.attachment.give_record(index);
+    }
+
+    /// What seldom comes after it.
+    #[cold]
+    #[inline(never)]
+    fn release_slow(&self, index: u32, kept: bool, due: bool) {
+        if !kept {
+            self.attachment().give_record(index);
+        }
+        if due {
+            self.grant_now();
+        }
     }
 
     /// Changes the mode of a hold now, or not at all.
     pub(super) fn try_convert(&self, request: Request, index: u32) -> bool {
-        self.attachment.check();
+        self.attachment().check();
         let notes = self.notes(index);
         match engine::try_convert::<InShm<R>>(&self.rules, self.word(), request, &notes) {
             Some(due) => {
@@ -704,11 +729,10 @@ impl<R: Rules> RawShmLock<R> {
     /// How many deaths in the middle of a change nobody has mended; 0: none.
     #[inline]
     pub(super) fn deaths(&self) -> u32 {
-        let map = self.attachment.map();
         // Ordering: Relaxed: entering synchronised with whoever gave the dead
         // one's units back.
-        let deaths = map.u32(self.at + lock::DEATHS).load(Ordering::Relaxed);
-        let mended = map.u32(self.at + lock::MENDED).load(Ordering::Relaxed);
+        let deaths = self.places.deaths().load(Ordering::Relaxed);
+        let mended = self.places.mended().load(Ordering::Relaxed);
         if deaths == mended { 0 } else { deaths }
     }
 
@@ -716,7 +740,6 @@ impl<R: Rules> RawShmLock<R> {
     pub(super) fn mend(&self, deaths: u32) {
         // Ordering: Release, pairs with the release of the hold: whoever
         // enters after it sees it.
-        let mended = self.attachment.map().u32(self.at + lock::MENDED);
-        mended.fetch_max(deaths, Ordering::Release);
+        self.places.mended().fetch_max(deaths, Ordering::Release);
     }
 }
