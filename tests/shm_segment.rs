@@ -134,6 +134,28 @@ fn each_fault_of_a_head_has_its_error() {
 }
 
 #[test]
+fn objects_that_overlap_are_refused() {
+    let name = Named::new();
+    drop(Segment::<(Lock, Lock)>::create(&name.0, &options(), ((), ())).unwrap());
+    // Behind the attachments, the records' owners and the records: of each
+    // object its kind, where it is in units of 64 bytes, and how long it is.
+    let directory = 4096 + 4 * 64 + 64 + 16 * 64;
+    let bytes = fs::read(name.path()).unwrap();
+    let number = |at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap());
+    let (first, second) = (number(directory + 4), number(directory + 20));
+    let (len, end) = (number(directory + 8), u64::from(first * 64 + number(directory + 8)));
+    assert!(first < second && u64::from(second) * 64 >= end, "{first} {second} {len}");
+    for at in [first, second - 1] {
+        poke(&name.path(), directory as u64 + 20, &at.to_ne_bytes());
+        let (found, wanted) = (u64::from(at) * 64, end);
+        let error = Segment::<(Lock, Lock)>::open(&name.0).err();
+        assert_eq!(error, Some(Error::Corrupt { what: "directory", found, wanted }));
+    }
+    poke(&name.path(), directory as u64 + 20, &second.to_ne_bytes());
+    assert!(Segment::<(Lock, Lock)>::open(&name.0).is_ok());
+}
+
+#[test]
 fn what_is_no_file_is_refused() {
     let (target, name) = (Named::new(), Named::new());
     drop(Segment::<Lock>::create(&target.0, &options(), ()).unwrap());

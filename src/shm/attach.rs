@@ -473,8 +473,10 @@ fn forked() -> ! {
     panic!("{}", Error::Forked)
 }
 
-/// The directory of a segment, each object of which is inside of it.
+/// The directory of a segment, each object of which is inside of it and behind
+/// the one before it.
 fn directory(map: &Map, tables: &Tables, count: u32) -> Result<Vec<Object>, Error> {
+    let mut end = tables.objects_at;
     (0..count)
         .map(|i| {
             let entry = tables.directory_at + u64::from(i) * 16;
@@ -482,10 +484,10 @@ fn directory(map: &Map, tables: &Tables, count: u32) -> Result<Vec<Object>, Erro
             let load = |at: u64| map.u32(entry + at).load(Ordering::Relaxed);
             let object =
                 Object { kind: load(0), at: u64::from(load(4)) * 64, len: u64::from(load(8)) };
-            if object.at < tables.objects_at || object.at + object.len > tables.len {
-                let (what, found) = ("directory", object.at);
-                return Err(Error::Corrupt { what, found, wanted: tables.objects_at });
+            if object.at < end || object.at + object.len > tables.len {
+                return Err(Error::Corrupt { what: "directory", found: object.at, wanted: end });
             }
+            end = object.at + object.len;
             Ok(object)
         })
         .collect()

@@ -398,6 +398,23 @@ pub(super) fn examine(
         }
     }
     check_filesystem(file)?;
+    let head = || {
+        let (bytes, len) = read_head(file)?;
+        Head::decode(&bytes[..len], data.len(), fingerprint)
+    };
+    match head() {
+        // Perhaps somebody was just writing it, see `adopt`.
+        Err(Error::Corrupt { what: "checksum", .. }) => {
+            sys::lock_byte(file, sys::REGISTRY).map_err(Error::system("locking a segment"))?;
+            let again = head();
+            sys::unlock_byte(file, sys::REGISTRY).map_err(Error::system("unlocking a segment"))?;
+            again
+        }
+        head => head,
+    }
+}
+
+fn read_head(file: &File) -> Result<([u8; HEAD_USED], usize), Error> {
     let mut bytes = [0; HEAD_USED];
     let mut len = 0;
     while len < HEAD_USED {
@@ -408,7 +425,7 @@ pub(super) fn examine(
             Err(error) => return Err(Error::system("reading a segment's head")(error)),
         }
     }
-    Head::decode(&bytes[..len], data.len(), fingerprint)
+    Ok((bytes, len))
 }
 
 /// Refuses a segment that is older than the machine's start, or makes it one
