@@ -374,15 +374,22 @@ impl Attachment {
 
     #[cold]
     fn take_pooled(&self) -> Result<u32, Error> {
-        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pool = lock();
         if let Some(index) = pool.pop() {
             return Ok(index);
         }
         let chunk = match self.claim_chunk() {
             Some(chunk) => chunk,
             None => {
-                // The dead may have some.
+                // The dead may have some. Looking for them may take a while,
+                // in which other threads give and take.
+                drop(pool);
                 repair::sweep(self);
+                pool = lock();
+                if let Some(index) = pool.pop() {
+                    return Ok(index);
+                }
                 self.claim_chunk().ok_or(Error::TooManyRecords { limit: self.tables.records })?
             }
         };

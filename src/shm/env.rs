@@ -53,6 +53,18 @@ impl<'a, R: Rules> Section<'a, R> {
         guard::try_take(attachment, at).then(|| Self::within(attachment, at, rules))
     }
 
+    /// The same, unless somebody alive has the guard: and whether a dead one had
+    /// it. Nothing is repaired.
+    pub(super) fn try_take_over(
+        attachment: &'a Attachment,
+        at: u64,
+        rules: &'a R,
+    ) -> Option<(Self, bool)> {
+        let taken_over = guard::try_take_over(attachment, at)?;
+        let taken_over = taken_over && !is_wrong(Wrong::NothingRepaired);
+        Some((Self::within(attachment, at, rules), taken_over))
+    }
+
     fn within(attachment: &'a Attachment, at: u64, rules: &'a R) -> Self {
         let word = attachment.map().u64(at + lock::WORD);
         Self { attachment, at, rules, word, asking: None }

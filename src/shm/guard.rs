@@ -108,3 +108,26 @@ pub(super) fn give(attachment: &Attachment, object: u64) {
         sys::futex_wake(guard, 1);
     }
 }
+
+/// Takes it unless somebody alive has it, without waiting. `true`: from a dead
+/// one.
+pub(super) fn try_take_over(attachment: &Attachment, object: u64) -> Option<bool> {
+    if try_take(attachment, object) {
+        point(Point::GuardTaken);
+        return Some(false);
+    }
+    let guard = attachment.map().u32(object + lock::GUARD);
+    // Ordering: Relaxed, the exchange decides.
+    let seen = guard.load(Ordering::Relaxed);
+    let owner = seen & !SLEEPERS;
+    if owner == 0 || attachment.is_alive(owner) {
+        return None;
+    }
+    // Whoever sleeps is still to be woken.
+    let mine = attachment.who() | seen & SLEEPERS;
+    // Ordering: Acquire: the dead one's stores come before its death, and its
+    // death before this.
+    guard.compare_exchange(seen, mine, Ordering::Acquire, Ordering::Relaxed).ok()?;
+    point(Point::GuardTakenOver);
+    Some(true)
+}

@@ -387,17 +387,35 @@ impl<R: Rules> RawShmLock<R> {
         found
     }
 
-    /// Looks after the dead unless that was done a short while ago.
+    /// As [`look`](Self::look), unless somebody alive has the guard: it never
+    /// blocks. Whether it looked.
+    #[cold]
+    fn try_look(&self) -> bool {
+        let mut batch = Batch::new();
+        let entered = Section::try_take_over(self.attachment(), self.at, &self.rules);
+        let Some((mut section, taken_over)) = entered else { return false };
+        repair::look(self.attachment(), self.at, taken_over);
+        self.refuse_impossible(&mut section);
+        while !section.is_stopped()
+            && !is_wrong(Wrong::NobodyGranted)
+            && engine::grant(&mut section, 0, 0, &mut batch)
+        {
+            // Under the guard: given back, it might not be had again.
+            batch = Batch::new();
+        }
+        drop(section);
+        batch.wake();
+        true
+    }
+
+    /// As [`try_look`](Self::try_look), unless that was done a short while ago.
     #[cold]
     fn look_if_due(&self, period: Duration) -> bool {
         let now = sys::milliseconds();
         let last = repair::last_look(self.attachment(), self.at);
         // Another start of the machine, or another clock, may have been later.
         let due = now.abs_diff(last) >= period.as_millis() as u64;
-        if due {
-            self.look();
-        }
-        due
+        due && self.try_look()
     }
 
     /// Enters now, or not at all: with which record.
