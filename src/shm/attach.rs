@@ -124,8 +124,23 @@ impl Own {
 static IDS: AtomicU64 = AtomicU64::new(1);
 static ERAS: AtomicU32 = AtomicU32::new(1);
 
+/// Attachments of one process.
+pub(super) type List = Mutex<Vec<(u64, Weak<Attachment>)>>;
+
+/// How many generations of forks have lists of their own.
+const LISTS: usize = 64;
+
 /// Attachments of this process, for the threads' caches that end.
-static ALL: Mutex<Vec<(u64, Weak<Attachment>)>> = Mutex::new(Vec::new());
+///
+/// A process may be forked while another of its threads has its list locked,
+/// which nobody unlocks in the child: a child, whose era is the next one, has
+/// another list.
+static ALL: [List; LISTS] = [const { Mutex::new(Vec::new()) }; LISTS];
+
+/// This process's list.
+pub(super) fn all() -> Result<&'static List, Error> {
+    Ok(&ALL[current_era(era_word()?) as usize % LISTS])
+}
 
 fn current_era(word: &AtomicU32) -> u32 {
     // Ordering: Relaxed: a child of `fork` has one thread to begin with, and
@@ -190,7 +205,7 @@ impl Attachment {
             pool: Mutex::new(Vec::new()),
             tasks: Tasks::default(),
         });
-        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = all()?.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|(_, other)| other.strong_count() != 0);
         all.push((this.own.id, Arc::downgrade(&this)));
         Ok(this)
@@ -234,13 +249,19 @@ impl Attachment {
         self.who & SLOT
     }
 
-    /// Whether nothing names the file any more.
+    /// Whether nothing names the file any more. "No" when it can't be told.
     pub(super) fn is_unlinked(&self) -> bool {
-        self.probe.metadata().is_ok_and(|data| data.nlink() == 0)
+        let is_nameless = |file: &File| file.metadata().is_ok_and(|data| data.nlink() == 0);
+        if let Some((file, _)) = self.file() {
+            return is_nameless(file);
+        }
+        match self.source.reopen(None) {
+            Ok(file) => is_nameless(&file),
+            Err(error) => error == Error::NotFound,
+        }
     }
 
     /// The file's permissions, and the file, if it can still be reached.
-    #[allow(dead_code, reason = "of the feature `serde`")]
     pub(super) fn file(&self) -> Option<(&File, u32)> {
         let data = self.probe.metadata().ok()?;
         // Someone may have closed our descriptor, see `is_alive`.
@@ -547,7 +568,7 @@ impl fmt::Debug for Attachment {
 
 /// Each thread keeps a few free records, so that an acquisition asks nobody.
 mod cache {
-    use super::{ALL, Cell, PoisonError};
+    use super::{Cell, PoisonError, all};
 
     /// How many records a thread keeps of one segment, and of how many.
     const KEPT: usize = 8;
@@ -576,7 +597,8 @@ mod cache {
         if records.len() == 0 {
             return;
         }
-        let all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(all) = all() else { return };
+        let all = all.lock().unwrap_or_else(PoisonError::into_inner);
         let found = all.iter().find(|(other, _)| *other == id);
         let Some(attachment) = found.and_then(|(_, weak)| weak.upgrade()) else { return };
         drop(all);

@@ -23,6 +23,11 @@ use crate::atomic::Ordering;
 /// It is attached as everybody else: it takes a slot. What it says is a
 /// snapshot, of which each part may be of another moment.
 ///
+/// # Panics
+///
+/// In a child of `fork`, [`deaths`](Self::deaths), [`peers`](Self::peers),
+/// [`claims`](Self::claims) and [`recover`](Self::recover) do.
+///
 /// ```
 /// use portunus::rules::{Access, ReadWrite};
 /// use portunus::shm::{FifoLock, Inspection, Name, Options, Segment};
@@ -155,6 +160,7 @@ impl Inspection {
     /// How many owners died in the middle of a change at each lock, and nobody
     /// has mended it.
     pub fn deaths(&self) -> Vec<u32> {
+        self.attachment.check();
         let locks = self.attachment.objects().iter().filter(|object| object.kind == kind::LOCK);
         let map = self.attachment.map();
         // Ordering: Relaxed, a snapshot.
@@ -166,6 +172,7 @@ impl Inspection {
 
     /// The processes that are attached.
     pub fn peers(&self) -> Vec<Peer> {
+        self.attachment.check();
         let own = self.attachment.who();
         let tenants = self.attachment.tenants();
         tenants.map(|(who, pid, alive)| Peer::new(pid, alive, who == own)).collect()
@@ -173,6 +180,7 @@ impl Inspection {
 
     /// All holds and places in line.
     pub fn claims(&self) -> Vec<Claim> {
+        self.attachment.check();
         let tenants: Vec<_> = self.attachment.tenants().collect();
         let locks = self.attachment.objects().iter().filter(|object| object.kind == kind::LOCK);
         let locks: Vec<_> = locks.map(|lock| (lock.at / 64) as u32).collect();
@@ -205,6 +213,7 @@ impl Inspection {
     /// Takes back now what dead processes hold. As
     /// [`Segment::recover`](super::Segment::recover).
     pub fn recover(&self) -> Recovered {
+        self.attachment.check();
         Recovered::new(repair::sweep(&self.attachment))
     }
 }
@@ -214,9 +223,13 @@ const FLAGS: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK;
 
 impl fmt::Debug for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inspection")
-            .field("fingerprint", &self.head.fingerprint)
-            .field("claims", &self.claims())
-            .finish_non_exhaustive()
+        let mut debug = f.debug_struct("Inspection");
+        debug.field("fingerprint", &self.head.fingerprint);
+        if self.attachment.is_ours() {
+            debug.field("claims", &self.claims());
+        } else {
+            debug.field("claims", &format_args!("<forked>"));
+        }
+        debug.finish_non_exhaustive()
     }
 }

@@ -611,8 +611,12 @@ impl<R: Rules> RawShmLock<R> {
         });
     }
 
-    /// The mode that a hold's record says it has.
+    /// The mode that a hold's record says it has; in a child of `fork`, which
+    /// has no records, `None`.
     pub(super) fn mode_of(&self, index: u32) -> Option<R::Mode> {
+        if !self.attachment().is_ours() {
+            return None;
+        }
         // Ordering: Relaxed, it is our own.
         let held = note::request(self.attachment().state_of(index).load(Ordering::Relaxed));
         <R::Mode as Mode>::ALL.get(usize::from(held.mode)).copied()

@@ -211,6 +211,9 @@ impl<T: Serialize + DeserializeOwned> SerdeHandle<T> {
     }
 
     pub(super) fn encoded(&self, value: &T) -> Result<Vec<u8>, Error> {
+        if !self.segment.frame.attachment().is_ours() {
+            return Err(Error::Forked);
+        }
         encode(value, self.segment.limit())
     }
 

@@ -6,6 +6,7 @@ use core::time::Duration;
 use std::process::Child;
 use std::time::Instant;
 
+use super::forks::{forked, succeeds};
 use super::{argument, child, number};
 use crate::shm::fault::{POINTS, armed};
 use crate::shm::{Error, Name, Options, SerdeHandle};
@@ -152,4 +153,24 @@ fn a_name_whose_removal_was_begun_is_free() {
     assert_eq!(create(5).err(), Some(Error::Exists));
     handle.unlink().expect("once");
     assert_eq!(files_with(&mark, &name), 0);
+}
+
+pub(super) fn heir() {
+    let handle = SerdeHandle::new(&value("first", 0)).expect("new");
+    let door = handle.door();
+    let mut inside = door.write().expect("it is there");
+    forked(|| {
+        assert_eq!(handle.set(&value("second", 0)), Err(Error::Forked));
+        inside.0 = "third".to_string();
+        assert_eq!(inside.write_back(), Err(Error::Forked));
+        drop(inside);
+    });
+    assert_eq!(handle.get(), Ok(value("first", 0)));
+    assert!(door.is_locked(), "its child let go");
+    handle.unlink().expect("once");
+}
+
+#[test]
+fn a_forked_child_sets_no_value_and_writes_none_back() {
+    succeeds("heir of a value");
 }

@@ -5,9 +5,12 @@ use core::pin::pin;
 use core::task::{Context, Waker};
 use core::time::Duration;
 
+use super::forks::{forked, succeeds};
+use super::scratch::{Orchard, Tree};
 use super::stories::ENTERS;
 use super::waits::{LONG, Play};
 use crate::shm::fault::POINTS;
+use crate::shm::{FifoLock, Options, Segment};
 
 /// The actor counts, and is killed meanwhile; threads and tasks see it.
 #[test]
@@ -29,4 +32,16 @@ fn killed_at_each_point_of_counting() {
         play.end("count");
     }
     assert!(deaths >= 2, "only {deaths} points were reached");
+}
+
+pub(super) fn heir() {
+    let (lock, _fd) = Segment::<FifoLock<Orchard>>::memfd(&Options::new(), ()).expect("new");
+    let future = lock.acquire(Tree::Look).expect("free").convert_async(Tree::Climb);
+    forked(|| drop(future));
+    assert_eq!(lock.holders(Tree::Look), 1, "its child let go");
+}
+
+#[test]
+fn a_forked_child_drops_a_conversion_that_was_never_polled() {
+    succeeds("heir of a future");
 }

@@ -10,6 +10,7 @@ mod any_size;
 #[cfg(feature = "async")]
 mod counts;
 mod faults;
+mod forks;
 mod handles;
 mod kills;
 mod life;
@@ -80,6 +81,14 @@ fn child_with_a_role() {
         "resizer" => resizes::actor(),
         "waits" => waits::actor(),
         "asker" => life::asker(),
+        "guardian" => forks::guardian(),
+        "heir of a lock" => forks::lock(),
+        "heir of a list" => forks::list(),
+        "without descriptors" => forks::without_descriptors(),
+        #[cfg(feature = "async")]
+        "heir of a future" => counts::heir(),
+        #[cfg(feature = "serde")]
+        "heir of a value" => any_size::heir(),
         "writer" => handles::writer(),
         #[cfg(feature = "serde")]
         "writer of any size" => any_size::writer(),
