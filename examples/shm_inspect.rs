@@ -66,14 +66,10 @@ mod linux {
             for claim in claims.iter().filter(|claim| claim.lock() == lock) {
                 let (mode, weight, pid) = (claim.mode(), claim.weight(), claim.pid());
                 let dead = if claim.is_alive() { "" } else { " (dead)" };
-                match claim.waits() {
-                    None => println!("    holds  mode {mode} × {weight}  process {pid}{dead}"),
-                    Some(time) => {
-                        println!(
-                            "    waits  mode {mode} × {weight}  process {pid}{dead}, {time:.1?}"
-                        );
-                    }
-                }
+                let does = if claim.is_waiting() { "waits" } else { "holds" };
+                let time = claim.waits().or(claim.holds());
+                let time = time.map_or(String::new(), |time| format!(", {time:.1?}"));
+                println!("    {does}  mode {mode} × {weight}  process {pid}{dead}{time}");
             }
         }
         Ok(())

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use portunus::rules::{Access, ReadWrite};
-use portunus::shm::{FifoLock, Mutex, Name, Options, Segment};
+use portunus::shm::{FifoLock, Inspection, Mutex, Name, Options, Segment};
 
 type Locks = (FifoLock<ReadWrite>, Mutex<u64>);
 
@@ -83,6 +83,7 @@ fn it_lists_segments_and_shows_who_holds_and_who_waits() {
     let pid = std::process::id();
     let readers = [lock.acquire(Access::Read).unwrap(), lock.acquire(Access::Read).unwrap()];
     let guard = mutex.lock().unwrap();
+    let since = Instant::now();
     thread::scope(|scope| {
         scope.spawn(|| drop(lock.acquire(Access::Write).unwrap()));
         let end = Instant::now() + Duration::from_secs(60);
@@ -90,7 +91,6 @@ fn it_lists_segments_and_shows_who_holds_and_who_waits() {
             assert!(Instant::now() < end, "nobody waits");
             thread::yield_now();
         }
-        let since = Instant::now();
         let seen = [printed(&["show", name]), {
             thread::sleep(Duration::from_millis(1100));
             printed(&["show", name])
@@ -123,6 +123,36 @@ fn it_lists_segments_and_shows_who_holds_and_who_waits() {
         assert!((1.0..waited.as_secs_f64() + 1.0).contains(&age), "{age}");
     });
     assert_eq!(listed(&own.1), Some([1, 2, 0]));
+}
+
+#[test]
+fn it_shows_how_long_holds_last_where_that_is_noted() {
+    let moment = Duration::from_millis(40);
+    let times = |noted: bool| {
+        let name = Name::random();
+        let options = Options::new().processes(8).records(64).hold_times(noted);
+        let locks: Segment<Locks> = Segment::create(&name, &options, ((), 0)).expect("a segment");
+        let own = Own(locks, name);
+        // One record that is used twice: the second hold's time is its own.
+        drop(own.0.1.lock().unwrap());
+        thread::sleep(moment);
+        let before = Instant::now();
+        let guard = own.0.1.lock().unwrap();
+        thread::sleep(moment);
+        let seen = Inspection::open(&own.1, &Options::new()).expect("a segment");
+        let claims = seen.claims();
+        let most = before.elapsed() + Duration::from_millis(2);
+        assert_eq!((claims.len(), claims[0].waits()), (1, None));
+        let shown = printed(&["show", own.1.as_str()]);
+        assert_eq!(shown.contains(&format!("process {}, ", std::process::id())), noted, "{shown}");
+        drop(guard);
+        (claims[0].holds(), most)
+    };
+    assert_eq!(times(false).0, None);
+    let (held, most) = times(true);
+    // Milliseconds, cut off at both ends.
+    let least = moment - Duration::from_millis(2);
+    assert!((least..=most).contains(&held.expect("a time")), "{held:?}");
 }
 
 #[test]

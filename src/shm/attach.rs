@@ -85,6 +85,7 @@ pub(super) struct Attachment {
     tables: Tables,
     objects: Vec<Object>,
     poll: Duration,
+    hold_times: bool,
     who: u32,
     own: Own,
     /// Through it others' bytes are looked at.
@@ -197,6 +198,7 @@ impl Attachment {
             tables,
             objects,
             poll: Duration::from_millis(head.poll.into()),
+            hold_times: head.hold_times,
             who,
             // Ordering: Relaxed, only its being different counts.
             own: Own { era, era_word, id: IDS.fetch_add(1, Ordering::Relaxed) },
@@ -231,6 +233,20 @@ impl Attachment {
 
     pub(super) fn poll(&self) -> Duration {
         self.poll
+    }
+
+    /// Notes that a hold begins, if that is to be noted.
+    #[inline(always)]
+    pub(super) fn note_time(&self, index: u32) {
+        if self.hold_times {
+            self.note_time_now(index);
+        }
+    }
+
+    #[cold]
+    fn note_time_now(&self, index: u32) {
+        // Ordering: Relaxed, for people only.
+        self.record_u64(index, record::SINCE).store(sys::milliseconds(), Ordering::Relaxed);
     }
 
     /// This process's tasks that wait here.

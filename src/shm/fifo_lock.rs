@@ -326,6 +326,7 @@ impl<R: Rules> FifoLock<R> {
         weight: u32,
         record: u32,
     ) -> Result<Hold<'_, R>, OwnerDied<Hold<'_, R>>> {
+        self.raw.attachment().note_time(record);
         let deaths = self.raw.deaths();
         let hold = Hold { lock: self, mode, weight, record, deaths };
         if deaths == 0 { Ok(hold) } else { Err(died(hold)) }
@@ -486,6 +487,7 @@ impl<'a, R: Rules> Hold<'a, R> {
             && let Some(mode) = self.lock.raw.mode_of(self.record)
         {
             self.mode = mode;
+            self.lock.raw.attachment().note_time(self.record);
         }
     }
 
@@ -501,6 +503,7 @@ impl<'a, R: Rules> Hold<'a, R> {
             } else {
                 let request = request(self.mode, self.weight);
                 part.record = self.lock.raw.split(request, self.record, count);
+                self.lock.raw.attachment().note_time(part.record);
             }
             self.weight = rest;
         }

@@ -250,6 +250,8 @@ pub(super) struct Head {
     pub(super) boot: [u8; 16],
     pub(super) created: u64,
     pub(super) poll: u32,
+    /// Whether holds note when they began.
+    pub(super) hold_times: bool,
 }
 
 impl Head {
@@ -272,6 +274,7 @@ impl Head {
             boot,
             created,
             poll: options.poll.as_millis() as u32,
+            hold_times: options.hold_times,
         })
     }
 
@@ -290,6 +293,7 @@ impl Head {
         put(48, &self.boot);
         put(64, &self.created.to_ne_bytes());
         put(72, &self.objects_len.to_ne_bytes());
+        put(80, &u64::from(self.hold_times).to_ne_bytes());
         let sum = checksum(&bytes[..HEAD_USED - 8]);
         bytes[HEAD_USED - 8..].copy_from_slice(&sum.to_ne_bytes());
         bytes
@@ -353,6 +357,9 @@ impl Head {
                 records.next_multiple_of(CHUNK).into(),
             );
         }
+        if u64_at(80) > 1 {
+            return corrupt("times of holds", u64_at(80), 1);
+        }
         if objects_len > MAX_LEN {
             return corrupt("length of objects", objects_len, MAX_LEN);
         }
@@ -369,8 +376,8 @@ impl Head {
         let mut boot = [0; 16];
         boot.copy_from_slice(&bytes[48..64]);
         let poll = u32_at(44);
-        let (fingerprint, created) = (u64_at(24), u64_at(64));
-        Ok(Self { fingerprint, tables, objects, objects_len, boot, created, poll })
+        let (fingerprint, created, hold_times) = (u64_at(24), u64_at(64), u64_at(80) == 1);
+        Ok(Self { fingerprint, tables, objects, objects_len, boot, created, poll, hold_times })
     }
 }
 

@@ -58,6 +58,7 @@ pub struct Claim {
     pid: u32,
     alive: bool,
     waits: Option<Duration>,
+    holds: Option<Duration>,
 }
 
 impl Claim {
@@ -101,6 +102,13 @@ impl Claim {
     #[must_use]
     pub fn waits(&self) -> Option<Duration> {
         self.waits
+    }
+
+    /// How long it has been held in this mode, if it is and the segment notes
+    /// it: see [`Options::hold_times`].
+    #[must_use]
+    pub fn holds(&self) -> Option<Duration> {
+        self.holds
     }
 }
 
@@ -191,21 +199,21 @@ impl Inspection {
             let word = self.attachment.state_of(index).load(Ordering::Acquire);
             let object = note::object(word);
             let Some(lock) = locks.iter().position(|&lock| lock == object) else { continue };
-            let waits = match State::of(word) {
+            // Ordering: Relaxed, a snapshot.
+            let since = self.attachment.record_u64(index, record::SINCE).load(Ordering::Relaxed);
+            let time = Some(Duration::from_millis(now.saturating_sub(since)));
+            let (waits, holds) = match State::of(word) {
                 State::Idle => continue,
-                State::Queued | State::Granting | State::Waiting => {
-                    // Ordering: Relaxed, a snapshot.
-                    let since = self.attachment.record_u64(index, record::SINCE);
-                    let since = since.load(Ordering::Relaxed);
-                    Some(Duration::from_millis(now.saturating_sub(since)))
-                }
-                _ => None,
+                State::Queued | State::Granting | State::Waiting => (time, None),
+                State::Held if self.head.hold_times => (None, time),
+                _ => (None, None),
             };
             let owner = self.attachment.owner_of(index);
             let tenant = tenants.iter().find(|(who, ..)| *who == owner);
             let (pid, alive) = tenant.map_or((0, false), |&(_, pid, alive)| (pid, alive));
             let asked = note::request(word);
-            claims.push(Claim { lock, mode: asked.mode, weight: asked.weight, pid, alive, waits });
+            let (mode, weight) = (asked.mode, asked.weight);
+            claims.push(Claim { lock, mode, weight, pid, alive, waits, holds });
         }
         claims
     }

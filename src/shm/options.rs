@@ -42,6 +42,7 @@ pub struct Options {
     pub(super) trust_others: bool,
     pub(super) after_reboot: AfterReboot,
     pub(super) value_limit: u64,
+    pub(super) hold_times: bool,
 }
 
 /// How many records a process claims at a time.
@@ -49,7 +50,7 @@ pub(super) const CHUNK: u32 = 8;
 
 impl Options {
     /// 64 processes, 1024 records, permissions `0o600`, a look every 20 ms,
-    /// values of up to a gibibyte.
+    /// values of up to a gibibyte, no times of holds.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -60,6 +61,7 @@ impl Options {
             trust_others: false,
             after_reboot: AfterReboot::Refuse,
             value_limit: 1 << 30,
+            hold_times: false,
         }
     }
 
@@ -116,6 +118,14 @@ impl Options {
     #[must_use]
     pub const fn value_limit(mut self, bytes: u64) -> Self {
         self.value_limit = bytes;
+        self
+    }
+
+    /// Notes when each hold began, for [`Claim::holds`](super::Claim::holds). It
+    /// costs a look at the clock for each acquisition.
+    #[must_use]
+    pub const fn hold_times(mut self, noted: bool) -> Self {
+        self.hold_times = noted;
         self
     }
 
