@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use portunus::ConvertError;
 use portunus::rules::{Access, ReadWrite};
 use portunus::shm::{
-    Content, Counter, FifoLock, Mutex, Options, RwLock, RwLockUpgradableReadGuard, Segment,
+    Content, Counter, FifoLock, Mutex, Name, Options, RwLock, RwLockUpgradableReadGuard, Segment,
     Semaphore,
 };
 
@@ -242,4 +242,36 @@ fn a_number_is_awaited_by_tasks_of_several_attachments() {
         }
         ours.add(1).unwrap();
     });
+}
+
+/// A death is noticed also by the tasks of a process that is woken for others
+/// all the time.
+#[test]
+fn rings_for_others_do_not_put_off_the_look_at_the_dead() {
+    type Both = (FifoLock<ReadWrite>, FifoLock<ReadWrite>);
+    let name = Name::random();
+    let options = Options::new().processes(8).records(64).poll(Duration::from_millis(200));
+    let ours: Segment<Both> = Segment::create(&name, &options, ((), ())).unwrap();
+    let theirs: Segment<Both> = Segment::open(&name).unwrap();
+    // Let go of with a hold inside: as good as dead, once it is gone.
+    std::mem::forget(theirs.0.acquire(Access::Write).unwrap());
+    let (count, waker) = Count::new();
+    let mut waits = pin!(ours.0.acquire_async(Access::Read));
+    assert!(poll(waits.as_mut(), &waker).is_none());
+    drop(theirs);
+    let start = Instant::now();
+    while count.0.load(Ordering::SeqCst) == 0 {
+        assert!(start.elapsed() < Duration::from_secs(60), "nobody looks after the dead");
+        let (other, other_waker) = Count::new();
+        let busy = ours.1.acquire(Access::Write).unwrap();
+        let mut next = pin!(ours.1.acquire_async(Access::Write));
+        assert!(poll(next.as_mut(), &other_waker).is_none());
+        drop(busy);
+        other.rings();
+        drop(poll(next.as_mut(), &other_waker).expect("it was granted"));
+    }
+    let hold = poll(waits.as_mut(), &waker).expect("the dead one's hold was given back");
+    assert!(hold.is_err(), "the death is told");
+    drop(hold);
+    Segment::unlink(&name).unwrap();
 }

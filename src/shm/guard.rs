@@ -16,6 +16,7 @@ use core::time::Duration;
 use super::attach::Attachment;
 use super::fault::{Point, point};
 use super::format::lock;
+use super::period::Period;
 use super::{sys, world};
 use crate::atomic::{AtomicU32, Ordering};
 
@@ -59,7 +60,7 @@ fn take_slow(attachment: &Attachment, guard: &AtomicU32, who: u32) -> bool {
         }
         hint::spin_loop();
     }
-    let mut sleep = FIRST_SLEEP;
+    let (mut sleep, mut asked) = (FIRST_SLEEP, Period::New);
     loop {
         // Ordering: Relaxed, as above.
         let now = guard.load(Ordering::Relaxed);
@@ -80,7 +81,10 @@ fn take_slow(attachment: &Attachment, guard: &AtomicU32, who: u32) -> bool {
         }
         let seen = now | SLEEPERS;
         point(Point::GuardSleep);
-        if !sys::futex_wait(guard, seen, sleep) {
+        if let Some(left) = asked.left(sleep) {
+            if sys::futex_wait(guard, seen, left) {
+                asked.end();
+            }
             continue;
         }
         sleep = (sleep * 2).min(LONGEST_SLEEP);

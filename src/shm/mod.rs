@@ -59,6 +59,7 @@ mod map;
 mod mutex;
 mod name;
 mod options;
+mod period;
 mod places;
 #[cfg(feature = "bytemuck")]
 mod plain;

@@ -13,6 +13,7 @@ use super::error::Error;
 use super::fault::{Point, Wrong, is_wrong, point};
 use super::format::{Fingerprint, Plan, kind, lock, record};
 use super::line::LOOK;
+use super::period::Period;
 use super::places::Places;
 use super::record::{self as note, MAX_WEIGHT, Notes, State, with_state};
 use super::{repair, sys, world};
@@ -537,7 +538,7 @@ impl<R: Rules> RawShmLock<R> {
         let front = self.attachment().record_u32(index, record::FRONT);
         // Who died long ago should not cost the first who comes a period.
         let mut due = self.is_first(index);
-        let mut looks = 0;
+        let (mut looks, mut looked) = (0, Period::New);
         let ended = loop {
             // Ordering: Acquire, pairs with the Release of the wake-up: should
             // the number be the new one, the state is as well.
@@ -563,16 +564,20 @@ impl<R: Rules> RawShmLock<R> {
                 continue;
             }
             let period = self.attachment().poll() * if place != 0 { 1 } else { PATIENCE };
+            let Some(rest) = looked.left(period) else {
+                self.look();
+                continue;
+            };
             let sleep = match limit.left() {
-                Left::Unlimited => period,
-                Left::Time(left) => left.min(period),
+                Left::Unlimited => rest,
+                Left::Time(left) => left.min(rest),
                 Left::Nothing => match self.leave_line(index, request) {
                     Some(ended) => break ended,
                     None => continue,
                 },
             };
-            if sys::futex_wait(futex, number, sleep) && sleep == period {
-                self.look();
+            if sys::futex_wait(futex, number, sleep) && sleep == rest {
+                looked.end();
             }
         };
         mem::forget(leave);

@@ -50,6 +50,7 @@ use super::error::Error;
 use super::fault::{Point, Wrong, is_wrong, point};
 use super::format::{Plan, condvar, kind, lock, record};
 use super::line::{self, FRONT, LOOK, Line};
+use super::period::Period;
 use super::raw::{LOOKS_BEHIND, PATIENCE, RawShmLock, Waited};
 use super::record::{self as note, State, with_state};
 use super::repair::{self, Patient};
@@ -424,7 +425,7 @@ impl<R: Rules> RawShmLock<R> {
     ) -> bool {
         let futex = self.attachment().record_u32(index, record::FUTEX);
         let front = self.attachment().record_u32(index, record::FRONT);
-        let mut looks = 0;
+        let (mut looks, mut looked) = (0, Period::New);
         loop {
             // Ordering: Acquire, pairs with the Release of the wake-up.
             let number = futex.load(Ordering::Acquire);
@@ -444,13 +445,17 @@ impl<R: Rules> RawShmLock<R> {
                 continue;
             }
             let period = self.attachment().poll() * if place != 0 { 1 } else { PATIENCE };
+            let Some(rest) = looked.left(period) else {
+                self.look();
+                continue;
+            };
             let sleep = match limit.left() {
-                Left::Unlimited => period,
-                Left::Time(left) => left.min(period),
+                Left::Unlimited => rest,
+                Left::Time(left) => left.min(rest),
                 Left::Nothing => return !self.stop_waiting(condvar, index, request),
             };
-            if sys::futex_wait(futex, number, sleep) && sleep == period {
-                self.look();
+            if sys::futex_wait(futex, number, sleep) && sleep == rest {
+                looked.end();
             }
         }
     }

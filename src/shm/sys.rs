@@ -95,8 +95,8 @@ pub(super) fn is_byte_locked(file: &File, byte: u32) -> io::Result<bool> {
     Ok(i32::from(range.l_type) != libc::F_UNLCK)
 }
 
-/// Sleeps while the word has this value, or until the time is over, or for no
-/// reason. `true`: the time was over.
+/// Sleeps while the word has this value, or until the time is over, a signal
+/// comes, or for no reason. `true`: the time was over.
 pub(super) fn futex_wait(word: &AtomicU32, value: u32, timeout: Duration) -> bool {
     if let Some(world) = world() {
         return world.sleep(word, value, timeout);

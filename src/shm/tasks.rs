@@ -6,7 +6,7 @@
 //! their wakers. Every now and then it wakes those who are first in line, to
 //! let them look after the dead. It ends when nobody waits.
 
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::task::Waker;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,6 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::attach::Attachment;
 use super::format::{counter, record};
 use super::line::LOOK;
+use super::period::Period;
 use super::record::State;
 use super::sys;
 use crate::atomic::Ordering;
@@ -105,12 +106,19 @@ impl Tasks {
     /// Starts the thread, if there is none.
     fn serve(attachment: &Arc<Attachment>, serve: bool, waker: &Waker) {
         if serve {
-            let theirs = Arc::clone(attachment);
+            let theirs = Arc::downgrade(attachment);
             let thread = std::thread::Builder::new().name("portunus-shm".into());
             if thread.spawn(move || serve_tasks(&theirs)).is_err() {
-                attachment.tasks().lock().served = false;
-                // Without help the task polls again and again.
+                // Without help the task polls again and again; so do those who
+                // came since, and took the thread for running.
+                let mut waiting = attachment.tasks().lock();
+                waiting.served = false;
+                let others = waiting.wakers.iter().map(|(_, waker)| waker);
+                let others = others.chain(waiting.watchers.iter().map(|(.., waker)| waker));
+                let others: Vec<_> = others.cloned().collect();
+                drop(waiting);
                 waker.wake_by_ref();
+                others.into_iter().for_each(Waker::wake);
             }
         }
     }
@@ -126,13 +134,16 @@ impl Tasks {
 }
 
 /// What the thread does.
-fn serve_tasks(attachment: &Arc<Attachment>) {
+///
+/// It keeps the attachment for a sleep at a time: a task that waits borrows its
+/// segment, and one that was forgotten is not to keep it for ever.
+fn serve_tasks(theirs: &Weak<Attachment>) {
     /// How many looks of the first one look of the others takes.
     const PATIENCE: u32 = 5;
-    let Some(doorbell) = attachment.doorbell(attachment.who()) else { return };
-    let mut rounds = 0_u32;
-    let mut look = false;
-    loop {
+    let (mut rounds, mut looked, mut look) = (0_u32, Period::New, false);
+    while let Some(attachment) = theirs.upgrade() {
+        let attachment = &*attachment;
+        let Some(doorbell) = attachment.doorbell(attachment.who()) else { return };
         // Ordering: Acquire, pairs with the Release of the ring: who is seen to
         // wait below is woken by a ring after this number.
         let number = doorbell.load(Ordering::Acquire);
@@ -164,7 +175,13 @@ fn serve_tasks(attachment: &Arc<Attachment>) {
             let wake = core::panic::AssertUnwindSafe(|| waker.wake());
             let _ = std::panic::catch_unwind(wake);
         }
-        look = sys::futex_wait(doorbell, number, attachment.poll());
+        let left = looked.left(attachment.poll());
+        look = left.is_none();
         rounds = rounds.wrapping_add(u32::from(look));
+        if let Some(left) = left
+            && sys::futex_wait(doorbell, number, left)
+        {
+            looked.end();
+        }
     }
 }

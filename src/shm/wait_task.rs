@@ -132,9 +132,7 @@ impl<R: Rules> RawShmLock<R> {
     fn poll_in_line(&self, index: u32, request: Request, waker: &Waker) -> Poll<bool> {
         self.attachment().check();
         let front = self.attachment().record_u32(index, record::FRONT);
-        // Ordering: Relaxed, a hint.
-        let mut look = front.load(Ordering::Relaxed) == LOOK;
-        let mut registered = false;
+        let (mut looks, mut registered) = (0, false);
         loop {
             match self.state(index) {
                 State::Granted => {
@@ -146,8 +144,11 @@ impl<R: Rules> RawShmLock<R> {
                     self.attachment().tasks().remove(index);
                     return Poll::Ready(false);
                 }
-                _ if core::mem::take(&mut look) => {
-                    // Ordering: Relaxed, a hint.
+                // Ordering: Relaxed, a hint; after the waker was left the mutex
+                // of the tasks orders it. What is told later than that, the
+                // thread that serves them sees.
+                _ if looks < 2 && front.load(Ordering::Relaxed) == LOOK => {
+                    looks += 1;
                     front.store(super::line::FRONT, Ordering::Relaxed);
                     self.look();
                 }

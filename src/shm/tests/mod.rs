@@ -12,6 +12,7 @@ mod counts;
 mod faults;
 mod forks;
 mod handles;
+mod interrupted;
 mod kills;
 mod life;
 #[cfg(all(target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
