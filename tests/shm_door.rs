@@ -191,6 +191,48 @@ fn whoever_enters_after_a_death_is_told_until_it_is_mended() {
     Segment::unlink(&name).unwrap();
 }
 
+#[test]
+fn t_door_4_a_handshake_inside_ends() {
+    type Both = (Door<[u8; 2]>, SharedDoor<[u8; 2]>);
+    let doors: Segment<Both> = segment(([0; 2], [0; 2]));
+    let (one, both) = &*doors;
+    assert!(!one.notify_one());
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut state = one.enter().unwrap().wait_while(|state| state[0] == 0).unwrap();
+            state[1] = 1;
+            state.notify_all();
+            drop(state);
+            let mut state = both.write().unwrap().wait_while(|state| state[0] == 0).unwrap();
+            state[1] = 1;
+            state.notify_one();
+        });
+        let mut state = one.enter().unwrap();
+        state[0] = 1;
+        state.notify_one();
+        drop(state.wait_while(|state| state[1] == 0).unwrap());
+        let mut state = both.write().unwrap();
+        state[0] = 1;
+        state.notify_one();
+        drop(state);
+        // A reader is notified by a writer.
+        drop(both.read().unwrap().wait_while(|state| state[1] == 0).unwrap());
+    });
+    let (state, over) = both.read().unwrap().wait_for(Duration::from_millis(5)).unwrap();
+    assert!(over.timed_out());
+    drop(state);
+    let short = Duration::from_millis(5);
+    let writing = both.write().unwrap();
+    let (state, over) = writing.wait_while_for(|state| state[0] == 1, short).unwrap();
+    assert!(over.timed_out());
+    assert_eq!(*state, [1; 2]);
+    // Writers change what they wait for.
+    let forget = |state: &mut [u8; 2]| std::mem::take(&mut state[0]) == 0;
+    let (state, over) = state.wait_while_for(forget, Duration::MAX).unwrap();
+    assert!(!over.timed_out());
+    assert_eq!(*state, [0, 1]);
+}
+
 /// The doors before handles, of each kind of handle.
 macro_rules! before_handles {
     ($module:ident, $handle:ty, $new:expr) => {
@@ -301,6 +343,53 @@ macro_rules! before_handles {
                 assert_eq!(*inside, 43);
                 inside.refresh().unwrap();
                 assert_eq!(*inside, 50);
+                // A notification writes back as well, and looks.
+                *inside = 51;
+                assert_eq!(inside.notify_one(), Ok(false), "nobody waits");
+                assert_eq!(handle.load(), Ok(51));
+                *inside = 52;
+                assert_eq!(inside.notify_all(), Ok(0));
+                assert_eq!((*inside, handle.load()), (52, Ok(52)));
+                handle.unlink().unwrap();
+                assert_eq!(inside.notify_one(), Err(Error::NotFound));
+                assert_eq!(inside.notify_all(), Err(Error::NotFound));
+                assert_eq!(inside.wait().err(), Some(Error::NotFound));
+                assert!(!HandleDoor::new(&handle).is_locked());
+            }
+
+            #[test]
+            fn t_door_4_a_handshake_inside_ends() {
+                let handle = new(0);
+                thread::scope(|scope| {
+                    scope.spawn(|| {
+                        let door = HandleDoor::new(&handle);
+                        let waited = door.write().unwrap().wait_while(|value| *value != 1);
+                        let mut value = waited.unwrap();
+                        *value = 2;
+                        value.notify_all().unwrap();
+                    });
+                    let door = HandleDoor::new(&handle);
+                    let mut value = door.write().unwrap();
+                    *value = 1;
+                    value.notify_one().unwrap();
+                    assert_eq!(handle.load(), Ok(1), "written back by the notification");
+                    let waited = value.wait_while(|value| *value != 2).unwrap();
+                    assert_eq!(*waited, 2, "read anew after the wait");
+                    drop(waited);
+                    drop(door.read().unwrap().wait_while(|value| *value != 2).unwrap());
+                });
+                let door = HandleDoor::new(&handle);
+                let short = Duration::from_millis(5);
+                let (value, over) = door.read().unwrap().wait_for(short).unwrap();
+                assert!(over.timed_out() && *value == 2);
+                drop(value);
+                let (value, over) = door.write().unwrap().wait_for(short).unwrap();
+                assert!(over.timed_out() && *value == 2);
+                drop(value);
+                let reading = door.read().unwrap();
+                assert!(!reading.notify_one() && reading.notify_all() == 0);
+                drop(reading);
+                assert!(!door.notify_one() && !door.is_locked());
                 handle.unlink().unwrap();
             }
 
@@ -453,6 +542,73 @@ mod awaited {
             assert_eq!(door.access_async(Permissions::READ).await.unwrap().get(), Ok(&7));
             handle.unlink().unwrap();
             assert_eq!(door.write_async().await.err(), Some(Error::NotFound));
+        });
+    }
+
+    #[test]
+    fn a_wait_inside_is_awaited_and_a_dropped_one_passes_its_notification_on() {
+        let doors: Segment<Doors> = segment((0, 0, 0, 0));
+        let (one, both, ..) = &*doors;
+        smol::block_on(async {
+            drop(one.enter().unwrap().wait_async());
+            assert!(!one.is_locked() && !one.notify_one(), "never polled");
+            let mut first = Box::pin(one.enter().unwrap().wait_async());
+            assert!(polled(first.as_mut()).is_pending());
+            assert!(!one.is_locked(), "let go");
+            let mut second = pin!(one.enter().unwrap().wait_async());
+            assert!(polled(second.as_mut()).is_pending());
+            let mut inside = one.enter().unwrap();
+            *inside = 1;
+            assert!(inside.notify_one());
+            assert!(polled(first.as_mut()).is_pending(), "it has to enter");
+            drop(inside);
+            drop(first);
+            assert_eq!(*second.await.unwrap(), 1);
+            assert!(!one.is_locked() && !one.notify_one());
+
+            let mut reader = pin!(both.read().unwrap().wait_async());
+            assert!(polled(reader.as_mut()).is_pending());
+            let mut writer = pin!(both.write().unwrap().wait_async());
+            assert!(polled(writer.as_mut()).is_pending());
+            assert!(!both.is_locked());
+            assert_eq!(both.read().unwrap().notify_all(), 2);
+            assert_eq!(*reader.await.unwrap(), 0);
+            *writer.await.unwrap() += 1;
+            assert_eq!(*both.read().unwrap(), 1);
+        });
+    }
+
+    #[test]
+    fn a_wait_inside_a_handles_door_is_awaited() {
+        let handle: Handle<u64> = Handle::new(1).unwrap();
+        let door = handle.door();
+        smol::block_on(async {
+            let mut writing = door.write_async().await.unwrap();
+            *writing = 2;
+            drop(writing.wait_async());
+            assert_eq!((handle.get(), door.is_locked()), (Ok(2), false), "never polled");
+            let mut writing = door.write_async().await.unwrap();
+            *writing = 3;
+            let mut first = pin!(writing.wait_async());
+            assert!(polled(first.as_mut()).is_pending());
+            assert_eq!((handle.get(), door.is_locked()), (Ok(3), false), "let go");
+            let mut second = pin!(door.read().unwrap().wait_async());
+            assert!(polled(second.as_mut()).is_pending());
+            let mut notifier = door.write().unwrap();
+            *notifier = 43;
+            assert_eq!(notifier.notify_all(), Ok(2));
+            drop(notifier);
+            let mut first = first.await.unwrap();
+            assert_eq!(*first, 43, "read anew");
+            *first = 44;
+            drop(first);
+            assert_eq!(*second.await.unwrap(), 44);
+            let mut third = pin!(door.read().unwrap().wait_async());
+            assert!(polled(third.as_mut()).is_pending());
+            handle.unlink().unwrap();
+            assert!(door.notify_one());
+            assert_eq!(third.await.err(), Some(Error::NotFound));
+            assert!(!door.is_locked());
         });
     }
 

@@ -5,6 +5,7 @@ use core::ops::{Deref, DerefMut};
 use core::time::Duration;
 use std::time::Instant;
 
+use super::condvar::{Condvar, SharedCondvar};
 use super::content::{Content, Site};
 use super::data::ShmType;
 use super::error::{Error, OwnerDied};
@@ -39,6 +40,9 @@ type Access<P, G> = core::result::Result<P, OwnerDied<G>>;
 /// # Ok::<(), portunus::shm::Error>(())
 /// ```
 ///
+/// Its guards wait inside, with the door let go, for a notification:
+/// [`DoorGuard::wait_while`].
+///
 /// The data lie in the segment, and nothing is copied. For a door before a value
 /// with a name of its own see [`HandleDoor`](super::HandleDoor).
 ///
@@ -48,9 +52,11 @@ type Access<P, G> = core::result::Result<P, OwnerDied<G>>;
 /// all processes; whoever enters after one who died inside is told by an
 /// [`OwnerDied`]. A guard that is dropped by a panic releases.
 #[doc(alias = "AcquirableDoor")]
+#[doc(alias = "WaitableDoor")]
 #[doc(alias = "monitor")]
 pub struct Door<T> {
     pub(super) lock: Mutex<T>,
+    pub(super) condvar: Condvar,
 }
 
 /// Data that processes share, and that readers reach together, and a writer
@@ -80,8 +86,10 @@ pub struct Door<T> {
 ///
 /// Those of [`RwLock`]; `P` is the preference. Otherwise as [`Door`].
 #[doc(alias = "SAcquirableDoor")]
+#[doc(alias = "SWaitableDoor")]
 pub struct SharedDoor<T, P: Preference = Fair> {
     pub(super) lock: RwLock<T, P>,
+    pub(super) condvar: SharedCondvar,
 }
 
 impl<T: ShmType> Content for Door<T> {
@@ -90,14 +98,16 @@ impl<T: ShmType> Content for Door<T> {
     fn plan(plan: &mut Plan) {
         plan.fingerprint.text("Door");
         Mutex::<T>::plan(plan);
+        Condvar::plan(plan);
     }
 
     fn create(site: &mut Site<'_>, init: &T) -> core::result::Result<(), Error> {
-        Mutex::create(site, init)
+        Mutex::create(site, init)?;
+        Condvar::create(site, &())
     }
 
     fn open(site: &mut Site<'_>) -> core::result::Result<Self, Error> {
-        Ok(Self { lock: Mutex::open(site)? })
+        Ok(Self { lock: Mutex::open(site)?, condvar: Condvar::open(site)? })
     }
 }
 
@@ -107,14 +117,16 @@ impl<T: ShmType, P: Preference> Content for SharedDoor<T, P> {
     fn plan(plan: &mut Plan) {
         plan.fingerprint.text("SharedDoor");
         RwLock::<T, P>::plan(plan);
+        SharedCondvar::plan(plan);
     }
 
     fn create(site: &mut Site<'_>, init: &T) -> core::result::Result<(), Error> {
-        RwLock::<T, P>::create(site, init)
+        RwLock::<T, P>::create(site, init)?;
+        SharedCondvar::create(site, &())
     }
 
     fn open(site: &mut Site<'_>) -> core::result::Result<Self, Error> {
-        Ok(Self { lock: RwLock::open(site)? })
+        Ok(Self { lock: RwLock::open(site)?, condvar: SharedCondvar::open(site)? })
     }
 }
 

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use super::attach::Attachment;
+use super::condvar::SharedCondvar;
 use super::content::{Content, Site};
 use super::error::{Error, OwnerDied};
 use super::fifo_lock::{FifoLock, Hold};
@@ -19,7 +20,7 @@ const REMOVED: u64 = 4;
 const WORDS: u64 = 8;
 
 /// A lock, of which an operation is one hold; the number of the copy that
-/// counts; whether it was removed; and the lock of the handle's door.
+/// counts; whether it was removed; and the lock and condition of the handle's door.
 #[derive(Debug)]
 #[allow(unreachable_pub, reason = "handles have it")]
 pub struct Frame {
@@ -27,6 +28,7 @@ pub struct Frame {
     attachment: Arc<Attachment>,
     flags_at: u64,
     door: RwLock<u8>,
+    condvar: SharedCondvar,
 }
 
 /// A hold on a [`Frame`].
@@ -39,19 +41,21 @@ impl Content for Frame {
         FifoLock::<ReadWrite>::plan(plan);
         plan.object(kind::FLAGS, LEN);
         RwLock::<u8>::plan(plan);
+        SharedCondvar::plan(plan);
     }
 
     fn create(site: &mut Site<'_>, (): &()) -> Result<(), Error> {
         FifoLock::<ReadWrite>::create(site, &())?;
         site.next(kind::FLAGS, LEN)?;
-        RwLock::<u8>::create(site, &0)
+        RwLock::<u8>::create(site, &0)?;
+        SharedCondvar::create(site, &())
     }
 
     fn open(site: &mut Site<'_>) -> Result<Self, Error> {
         let lock = FifoLock::open(site)?;
         let flags_at = site.next(kind::FLAGS, LEN)?;
-        let door = RwLock::open(site)?;
-        Ok(Self { lock, attachment: Arc::clone(site.attachment()), flags_at, door })
+        let (door, condvar) = (RwLock::open(site)?, SharedCondvar::open(site)?);
+        Ok(Self { lock, attachment: Arc::clone(site.attachment()), flags_at, door, condvar })
     }
 }
 
@@ -67,6 +71,10 @@ impl Frame {
 
     pub(super) fn door(&self) -> &RwLock<u8> {
         &self.door
+    }
+
+    pub(super) fn condvar(&self) -> &SharedCondvar {
+        &self.condvar
     }
 
     fn flag(&self, at: u64) -> &AtomicU32 {

@@ -62,6 +62,12 @@ pub(super) fn writing(entered: Entered<RwLockWriteGuard<'_, u8>>) -> RwLockWrite
 /// A [`SharedDoor`](super::SharedDoor) has its data in the segment, and copies
 /// nothing: prefer it where plain data have a segment of their own.
 ///
+/// # Waiting inside
+///
+/// Its guards wait and notify, as those of a [`SharedDoor`](super::SharedDoor)
+/// do: a writer's value is written back before, and the value is read anew
+/// afterwards.
+///
 /// # Nested access
 ///
 /// Entering a door that one is inside waits for oneself. Access inside of an
@@ -292,7 +298,6 @@ impl<H: fmt::Debug> fmt::Debug for HandleDoor<'_, H> {
 pub struct HandleReadGuard<'h, H: AnyHandle> {
     value: H::Value,
     handle: &'h H,
-    #[allow(dead_code, reason = "it is held")]
     inside: RwLockReadGuard<'h, u8>,
 }
 
@@ -305,13 +310,18 @@ pub struct HandleWriteGuard<'h, H: AnyHandle> {
     handle: &'h H,
     /// What was changed is to be written back.
     open: bool,
-    #[allow(dead_code, reason = "it is held")]
-    inside: RwLockWriteGuard<'h, u8>,
+    /// There until it leaves.
+    inside: Option<RwLockWriteGuard<'h, u8>>,
 }
 
 impl<'h, H: AnyHandle> HandleReadGuard<'h, H> {
     pub(super) fn new(handle: &'h H, inside: RwLockReadGuard<'h, u8>) -> Result<Self, Error> {
         Ok(Self { value: handle.load()?, handle, inside })
+    }
+
+    /// For the time of a wait.
+    pub(super) fn leave(self) -> (&'h H, RwLockReadGuard<'h, u8>) {
+        (self.handle, self.inside)
     }
 
     /// Lends a proxy before the same copy: reading, if that is permitted, and
@@ -323,7 +333,15 @@ impl<'h, H: AnyHandle> HandleReadGuard<'h, H> {
 
 impl<'h, H: AnyHandle> HandleWriteGuard<'h, H> {
     pub(super) fn new(handle: &'h H, inside: RwLockWriteGuard<'h, u8>) -> Result<Self, Error> {
-        Ok(Self { value: handle.load()?, handle, open: true, inside })
+        Ok(Self { value: handle.load()?, handle, open: true, inside: Some(inside) })
+    }
+
+    /// Writes the value back, for the time of a wait.
+    pub(super) fn leave(mut self) -> Result<(&'h H, RwLockWriteGuard<'h, u8>), Error> {
+        self.open = false;
+        self.write_back()?;
+        let inside = self.inside.take().expect("it has not left");
+        Ok((self.handle, inside))
     }
 
     /// Lends a proxy before the same copy: what is changed through it is written

@@ -37,6 +37,9 @@ mod data;
 mod door;
 #[cfg(feature = "async")]
 mod door_future;
+mod door_wait;
+#[cfg(feature = "async")]
+mod door_wait_future;
 mod env;
 mod error;
 mod fault;
