@@ -4,6 +4,9 @@
 #![cfg(all(feature = "std", feature = "async", feature = "critical-section"))]
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
+#[path = "conformance/executor.rs"]
+mod executor;
+
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -17,6 +20,8 @@ use std::time::{Duration, Instant};
 use portunus::accessor::{Changes, Functions};
 use portunus::{Accessor, Backend, Condition, Predicate};
 use smol::stream::Stream;
+
+use executor::{Executor, RunQueue, Smol, TokioCurrent, TokioMulti};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -886,18 +891,78 @@ fn it_has_a_name() {
     assert!(format!("{NAMED:?}").contains("level"));
 }
 
-#[test]
-fn tokio_and_smol_drive_it() {
-    async fn both() {
-        let value = Arc::new(portunus::sync::Accessor::new(0));
-        let mut last = 0;
-        while last < 100 {
-            let (seen, ()) =
-                smol::future::zip(value.get_async(), async { value.set(last + 1) }).await;
-            assert_eq!(seen, last + 1);
-            last = seen;
-        }
+/// T-CS 4, 6 and 8, as tasks of an executor.
+fn tasks_of<E: Executor>() {
+    let executor = E::default();
+    let spawn = executor.spawner();
+    let value = Arc::new(portunus::sync::Accessor::new(0));
+    let got = Arc::new(Mutex::new(Vec::new()));
+    let read = |name: &'static str| {
+        let (value, got) = (Arc::clone(&value), Arc::clone(&got));
+        spawn(Box::pin(async move {
+            let seen = value.get_async().await;
+            got.lock().unwrap().push((name, seen));
+        }));
+    };
+    let waiting = |count: usize| {
+        until(|| {
+            executor.advance();
+            value.condition().waiting() == count
+        });
+    };
+    let all = |count: usize| {
+        until(|| {
+            executor.advance();
+            got.lock().unwrap().len() == count
+        });
+        std::mem::take(&mut *got.lock().unwrap())
+    };
+    // T-CS 4: all of them get it, first come, first served.
+    for (before, name) in ["one", "two", "three"].into_iter().enumerate() {
+        read(name);
+        waiting(before + 1);
     }
-    smol::block_on(both());
-    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(both());
+    value.set(1);
+    let mut seen = all(3);
+    if !E::IN_ORDER {
+        seen.sort_unstable_by_key(|(name, _)| name.len());
+        seen[..2].sort_unstable();
+    }
+    assert_eq!(seen, [("one", 1), ("two", 1), ("three", 1)]);
+    assert_eq!(value.condition().waiting(), 0);
+    // T-CS 6: who did not run in between sees the last of two.
+    read("late");
+    waiting(1);
+    value.set(2);
+    value.set(3);
+    let seen = all(1)[0].1;
+    assert!(seen == 3 || !E::IN_ORDER && seen == 2, "{seen}");
+    // T-CS 8: a write waits for a reader, and the next one for another.
+    let written = Arc::new(AtomicUsize::new(0));
+    let (theirs, count) = (Arc::clone(&value), Arc::clone(&written));
+    spawn(Box::pin(async move {
+        for next in [10, 20] {
+            theirs.set_when_read_async(next).await;
+            count.fetch_add(1, SeqCst);
+        }
+    }));
+    for (before, next) in [10, 20].into_iter().enumerate() {
+        waiting(1);
+        assert_eq!((written.load(SeqCst), value.value()), (before, [3, 10][before]));
+        read("reader");
+        assert_eq!(all(1), [("reader", next)]);
+        until(|| {
+            executor.advance();
+            written.load(SeqCst) == before + 1
+        });
+    }
+    assert_eq!(value.condition().waiting(), 0);
+}
+
+#[test]
+fn tasks_of_every_executor_get_what_is_set() {
+    tasks_of::<RunQueue>();
+    tasks_of::<TokioCurrent>();
+    tasks_of::<TokioMulti>();
+    tasks_of::<Smol>();
 }
