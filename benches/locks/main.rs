@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo bench --bench locks --features async                    times and sizes, some minutes
-//! cargo bench --bench locks --features async -- --quick         few rounds, half a minute
+//! cargo bench --bench locks --features async -- --quick         few rounds, two minutes
 //! cargo bench --bench locks --features async -- drain/ tasks/   tables whose name has one of these
 //! cargo bench --bench locks --features async -- --instructions  what a pair takes, counted
 //! cargo bench --bench locks --features async -- --fairness      who waits, and who is passed
