@@ -30,10 +30,10 @@
 //! # Processes
 //!
 //! With `--processes` children of this program count as well (Linux, feature
-//! `shm`). The table then lies in shared memory, plain data behind a lock that
-//! one writes or several read: threads, tasks and children stand in its line,
-//! and each adds what it has counted and takes the next lot of text in one
-//! turn. Nothing of a dead child's work is lost or counted twice: the lot that
+//! `shm`). The table then lies in shared memory, plain data behind a
+//! `shm::SharedDoor`: threads, tasks and children enter by it, one to write or
+//! several to read, and each adds what it has counted and takes the next lot of
+//! text in one turn. Nothing of a dead child's work is lost or counted twice: the lot that
 //! it had taken is done anew by others, and what it had half added is taken
 //! back, see `board.rs`. `--kill` shows it.
 //!

@@ -1,5 +1,9 @@
 //! Threads, tasks and child processes at one table in shared memory.
 //!
+//! The table is behind a door of the crate, [`SharedDoor`]: one who changes it
+//! is inside alone, and those who report are inside together. Threads, tasks and
+//! children enter by the same door, and stand in its one line.
+//!
 //! A child is this program with a role. It gets the text on its standard
 //! input, which then stays open as long as its parent lives; it prints its
 //! requests in the end.
@@ -27,7 +31,7 @@ use std::time::{Duration, Instant};
 
 use portunus::Counter as _;
 use portunus::rules::{Exclusive, Sole};
-use portunus::shm::{Counter, FifoLock, OwnerDied, RwLock, RwLockWriteGuard, Segment};
+use portunus::shm::{Counter, DoorWriteGuard, FifoLock, OwnerDied, Segment, SharedDoor};
 use smol::channel::{self, Sender};
 use smol::future::{block_on, yield_now};
 use smol::{Executor, Task, Timer};
@@ -52,12 +56,11 @@ const EXECUTORS: usize = 2;
 /// For making the segment: the board is built on the stack, and moved there.
 const STACK: usize = 64 << 20;
 
-/// What a board is passed by: it is written by who is alone, and read by
-/// reporters together.
-type Guard<'a> = RwLockWriteGuard<'a, Board>;
+/// Who has it is inside, alone, and may change the board.
+type Guard<'a> = DoorWriteGuard<'a, Board>;
 
-/// The table, the number of moments, and the children's desks.
-pub(crate) type Place = (RwLock<Board>, Counter, [FifoLock<Exclusive>; MOST_PROCESSES]);
+/// The door before the table, the number of moments, and the children's desks.
+pub(crate) type Place = (SharedDoor<Board>, Counter, [FifoLock<Exclusive>; MOST_PROCESSES]);
 
 /// What became of the children.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,7 +90,7 @@ fn repaired<'a>(board: Result<Guard<'a>, OwnerDied<Guard<'a>>>) -> Guard<'a> {
 }
 
 impl Office {
-    fn board(&self) -> &RwLock<Board> {
+    fn door(&self) -> &SharedDoor<Board> {
         &self.place.0
     }
 
@@ -96,24 +99,24 @@ impl Office {
         self.place.1.increment().expect("it does not count that far")
     }
 
-    /// Blocks until the board is this worker's.
+    /// Enters, blocking until the board is this worker's.
     fn write(&self, face: Face, log: &mut Log) -> Guard<'_> {
         let (start, asked) = (Instant::now(), self.mark());
-        let board = repaired(self.board().write());
+        let board = repaired(self.door().write());
         let (served, waited) = (self.mark(), start.elapsed());
         let mode = TableMode::Merge;
         log.requests.push(Request { face, mode, asked, queued: None, served, waited });
         board
     }
 
-    /// Waits for the board. A poll that does not give it has put the request
-    /// into the line.
+    /// Enters, as a task. A poll that does not let it in has put the request into
+    /// the line.
     async fn write_async(&self, log: &mut Log) -> Guard<'_> {
         let (start, asked) = (Instant::now(), self.mark());
         let mut queued = None;
-        let mut acquisition = pin!(self.board().write_async());
+        let mut entry = pin!(self.door().write_async());
         let board = future::poll_fn(|cx| {
-            let polled = acquisition.as_mut().poll(cx);
+            let polled = entry.as_mut().poll(cx);
             if polled.is_pending() && queued.is_none() {
                 queued = Some(self.mark());
             }
@@ -127,11 +130,11 @@ impl Office {
         board
     }
 
-    /// Reads the board, as one of several readers.
+    /// Enters as one of several readers.
     fn read<T>(&self, log: &mut Log, read: impl Fn(&Board) -> T) -> T {
         let (start, asked) = (Instant::now(), self.mark());
         let board = loop {
-            match self.board().read() {
+            match self.door().read() {
                 Ok(board) => break board,
                 // A reader can't mend what it must not read.
                 Err(died) => {
@@ -538,7 +541,7 @@ pub(crate) fn run(
     for hand in hands {
         log.absorb(hand.end(&mut problems));
     }
-    let board = repaired(office.board().write());
+    let board = repaired(office.door().write());
     if board.is_full() {
         problems.push("the table of several processes has no room for so many words".to_owned());
     }
