@@ -229,3 +229,71 @@ mod plain {
         assert_eq!(segment.lock().unwrap().0, Position { x: 1.5, y: 0.0 });
     }
 }
+
+/// A type with fields that are left out, or not, and others of the same name
+/// without the attributes.
+mod parts {
+    pub(crate) mod left_out {
+        portunus::shm_type! {
+            /// With attributes of all kinds.
+            #[derive(Debug)]
+            #[cfg(all())]
+            pub(crate) struct Reading {
+                /// What it is.
+                pub(crate) value: u32,
+                #[cfg(any())]
+                pub(crate) gone: super::there::IsNoSuchType,
+                #[allow(dead_code)]
+                #[cfg(all())]
+                #[doc(alias = "unit")]
+                pub(crate) kind: u32,
+                #[cfg(all())]
+                #[cfg(any())]
+                pub(crate) last: u64,
+            }
+        }
+
+        portunus::shm_type! {
+            #[cfg(any())]
+            pub(crate) struct Absent {
+                pub(crate) value: super::there::IsNoSuchType,
+            }
+        }
+    }
+
+    pub(crate) mod without {
+        portunus::shm_type! {
+            pub(crate) struct Reading {
+                pub(crate) value: u32,
+                pub(crate) kind: u32,
+            }
+        }
+    }
+
+    pub(crate) mod there {
+        portunus::shm_type! {
+            pub(crate) struct Reading {
+                pub(crate) value: u32,
+                #[cfg(all())]
+                pub(crate) gone: [u32; 0],
+                pub(crate) kind: u32,
+            }
+        }
+    }
+}
+
+#[test]
+fn a_field_that_is_left_out_is_no_part_of_the_type() {
+    use portunus::shm::Mutex;
+    let name = Name::random();
+    let made = parts::left_out::Reading { value: 7, kind: 1 };
+    let made: Segment<Mutex<_>> = Segment::create(&name, &Options::new(), made).unwrap();
+    let same = Segment::<Mutex<parts::without::Reading>>::open(&name);
+    let other = Segment::<Mutex<parts::there::Reading>>::open(&name);
+    Segment::unlink(&name).unwrap();
+    let same = same.expect("it lacks the same fields");
+    made.lock().unwrap().kind = 2;
+    let guard = same.lock().unwrap();
+    assert_eq!((guard.value, guard.kind), (7, 2));
+    assert!(matches!(other, Err(Error::Layout { .. })), "a field that takes no room is one");
+}

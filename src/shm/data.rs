@@ -81,33 +81,52 @@ unsafe impl<T: ShmType, const N: usize> ShmType for [T; N] {
 /// }
 /// # let _ = Weather { temperature: 21.5, wind: [3, -1], measured: 0 };
 /// ```
+///
+/// The structure and its fields may have attributes of any kind. A field that
+/// `#[cfg]` leaves out is no part of the type: programs with it and without it
+/// don't share a segment, programs that both lack it do.
 #[macro_export]
 macro_rules! shm_type {
     (
-        $(#[$meta:meta])*
+        $(#[$($meta:tt)+])*
         $vis:vis struct $name:ident {
-            $($(#[$field_meta:meta])* $field_vis:vis $field:ident: $type:ty),+ $(,)?
+            $($(#[$($field_meta:tt)+])* $field_vis:vis $field:ident: $type:ty),+ $(,)?
         }
     ) => {
-        $(#[$meta])*
+        $(#[$($meta)+])*
         #[derive(Clone, Copy)]
         #[repr(C)]
         $vis struct $name {
-            $($(#[$field_meta])* $field_vis $field: $type),+
+            $($(#[$($field_meta)+])* $field_vis $field: $type),+
         }
 
-        // SAFETY: `repr(C)`, and all its fields are such types, which
-        // `describe` could not name otherwise.
-        #[allow(unsafe_code)]
-        unsafe impl $crate::shm::ShmType for $name {
-            fn describe(add: &mut dyn FnMut(&str)) {
-                add(stringify!($name));
-                $(
-                    add(stringify!($field));
-                    <$type as $crate::shm::ShmType>::describe(add);
-                )+
+        $crate::shm_type! { @there [] $(#[$($meta)+])* =>
+            // SAFETY: `repr(C)`, and all its fields are such types, which
+            // `describe` could not name otherwise.
+            #[allow(unsafe_code)]
+            unsafe impl $crate::shm::ShmType for $name {
+                fn describe(add: &mut dyn FnMut(&str)) {
+                    add(stringify!($name));
+                    $(
+                        $crate::shm_type! { @there [] $(#[$($field_meta)+])* => {
+                            add(stringify!($field));
+                            <$type as $crate::shm::ShmType>::describe(add);
+                        } }
+                    )+
+                }
             }
         }
+    };
+
+    // Of the attributes those that say whether it is there at all are kept.
+    (@there [$($kept:tt)*] #[cfg $when:tt] $($rest:tt)*) => {
+        $crate::shm_type! { @there [$($kept)* #[cfg $when]] $($rest)* }
+    };
+    (@there [$($kept:tt)*] #[$($other:tt)+] $($rest:tt)*) => {
+        $crate::shm_type! { @there [$($kept)*] $($rest)* }
+    };
+    (@there [$($kept:tt)*] => $($what:tt)+) => {
+        $($kept)* $($what)+
     };
 }
 
