@@ -43,7 +43,7 @@
 //!   other holders have left.
 
 use super::grant::close_lane;
-pub(crate) use super::grant::grant;
+pub(crate) use super::grant::{grant, grant_next};
 use super::word::{Geometry, Shape};
 use crate::atomic::{AtomicWord, Fault, Ordering, Word};
 use crate::wait::batch::{Batch, Wake};
@@ -113,6 +113,18 @@ pub(crate) trait Env {
     fn unlink_first(&mut self, lane: u32);
     /// Tells the first of a lane in which somebody stands that it is.
     fn tell_first(&mut self, lane: u32);
+    /// As [`unlink_first`](Self::unlink_first), of a lane whose ends are known.
+    /// Answers who is first now, who has not been told.
+    #[inline(always)]
+    fn take_first(&mut self, lane: u32, _first: Self::Id, _last: Self::Id) -> Option<Self::Id> {
+        self.unlink_first(lane);
+        self.ends(lane).map(|(first, _)| first)
+    }
+    /// As [`tell_first`](Self::tell_first), of a lane whose first is known.
+    #[inline(always)]
+    fn tell(&mut self, lane: u32, _first: Self::Id) {
+        self.tell_first(lane);
+    }
 
     /// Sets a scratch mark, for [`enqueue_conversion`].
     fn mark(&mut self, id: Self::Id, on: bool);

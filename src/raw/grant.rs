@@ -12,7 +12,7 @@ use super::engine::{Env, GeometryOf, RulesOf, WordOf, bit_of};
 use super::mode::Rules;
 use super::word::Shape;
 use crate::atomic::{AtomicWord, Fault, Ordering, Word};
-use crate::wait::batch::{BATCH, Batch};
+use crate::wait::batch::{BATCH, Batch, Single, Wake};
 use crate::wait::node::Request;
 
 /// Those whom a grant is about to let in.
@@ -42,18 +42,71 @@ impl<I: Copy> Plan<I> {
     }
 }
 
-/// A grant at work. Dropped by a panic in the predicate, it lets the leaver
-/// leave, takes the judged waiter out of the line and evicts it.
-struct Granting<'a, E: Env> {
-    env: &'a mut E,
-    batch: &'a mut Batch<E::Wake>,
-    leave: WordOf<E>,
-    clear: WordOf<E>,
-    judged: Option<(u32, E::Id)>,
+/// Where a grant puts the wake-ups that are due after the inner lock. Dropped,
+/// also by a panic, it wakes.
+pub(crate) trait Due<W> {
+    /// Adds one.
+    fn push(&mut self, wake: W);
 }
 
-impl<E: Env> Granting<'_, E> {
-    /// Judges a waiter; should the predicate panic, it is known whom.
+impl<W: Wake> Due<W> for Batch<W> {
+    #[inline(always)]
+    fn push(&mut self, wake: W) {
+        Self::push(self, wake);
+    }
+}
+
+impl<W: Wake> Due<W> for Single<W> {
+    #[inline(always)]
+    fn push(&mut self, wake: W) {
+        Self::set(self, wake);
+    }
+}
+
+/// A judgement at work. Dropped by a panic in the predicate, it lets the leaver
+/// leave, takes the judged waiter out of the line and evicts it.
+struct Judging<'a, E: Env, D: Due<E::Wake>> {
+    env: &'a mut E,
+    due: &'a mut D,
+    leave: WordOf<E>,
+    clear: WordOf<E>,
+    lane: u32,
+    id: E::Id,
+}
+
+impl<E: Env, D: Due<E::Wake>> Drop for Judging<'_, E, D> {
+    #[cold]
+    fn drop(&mut self) {
+        let (lane, id) = (self.lane, self.id);
+        self.env.unlink(lane, id);
+        let clear = self.clear | close_lane(self.env, lane);
+        // Ordering: Relaxed, the exchange decides.
+        let mut now = self.env.word().load(Ordering::Relaxed);
+        // Ordering: Release, the leaver leaves (O1); Relaxed on failure.
+        while let Err(other) = self.env.word().compare_exchange_weak(
+            now,
+            (now - self.leave) & !clear,
+            Ordering::Release,
+            Ordering::Relaxed,
+        ) {
+            now = other;
+        }
+        if let Some(wake) = self.env.evicted(id) {
+            self.due.push(wake);
+        }
+    }
+}
+
+/// What a grant does to the word besides letting in, and whom it wakes.
+struct Granting<'a, E: Env, D: Due<E::Wake>> {
+    env: &'a mut E,
+    due: &'a mut D,
+    leave: WordOf<E>,
+    clear: WordOf<E>,
+}
+
+impl<E: Env, D: Due<E::Wake>> Granting<'_, E, D> {
+    /// Judges a waiter. Should the predicate panic, it is evicted.
     #[inline(always)]
     fn judge(
         &mut self,
@@ -62,9 +115,10 @@ impl<E: Env> Granting<'_, E> {
         id: E::Id,
         request: Request,
     ) -> Option<WordOf<E>> {
-        self.judged = Some((lane, id));
-        let fits = GeometryOf::<E>::judge(self.env.rules(), word, request);
-        self.judged = None;
+        let (env, due) = (&mut *self.env, &mut *self.due);
+        let judging = Judging { env, due, leave: self.leave, clear: self.clear, lane, id };
+        let fits = GeometryOf::<E>::judge(judging.env.rules(), word, request);
+        mem::forget(judging);
         fits
     }
 
@@ -92,29 +146,6 @@ impl<E: Env> Granting<'_, E> {
     }
 }
 
-impl<E: Env> Drop for Granting<'_, E> {
-    #[inline]
-    fn drop(&mut self) {
-        let Some((lane, id)) = self.judged else { return };
-        self.env.unlink(lane, id);
-        let clear = self.clear | close_lane(self.env, lane);
-        // Ordering: Relaxed, the exchange decides.
-        let mut now = self.env.word().load(Ordering::Relaxed);
-        // Ordering: Release, the leaver leaves (O1); Relaxed on failure.
-        while let Err(other) = self.env.word().compare_exchange_weak(
-            now,
-            (now - self.leave) & !clear,
-            Ordering::Release,
-            Ordering::Relaxed,
-        ) {
-            now = other;
-        }
-        if let Some(wake) = self.env.evicted(id) {
-            self.batch.push(wake);
-        }
-    }
-}
-
 /// After somebody left a lane from its front: the bit to clear if the lane is
 /// empty now; else the new first is told.
 #[inline]
@@ -138,15 +169,14 @@ pub(crate) fn grant<E: Env>(
     clear: WordOf<E>,
     batch: &mut Batch<E::Wake>,
 ) -> bool {
-    let mut at = Granting { env, batch, leave, clear, judged: None };
+    if GeometryOf::<E>::ONE {
+        grant_next(env, leave, clear, batch);
+        return false;
+    }
+    let mut at = Granting { env, due: batch, leave, clear };
     // Ordering: Acquire (O2), pairs with the leavers' Release.
     let acquire = Fault::GrantLoadRelaxed.or(Ordering::Acquire, Ordering::Relaxed);
     let mut now = at.env.word().load(acquire);
-    if GeometryOf::<E>::ONE {
-        grant_one(&mut at, now);
-        mem::forget(at);
-        return false;
-    }
     loop {
         let mut plan = Plan::new();
         let mut after = (now - leave) & !clear;
@@ -259,48 +289,78 @@ pub(crate) fn grant<E: Env>(
                 at.env.unlink_first(lane);
             }
             if let Some(wake) = at.env.granted(id) {
-                at.batch.push(wake);
+                at.due.push(wake);
             }
         }
         if let Some(lane) = open {
             close_lane(at.env, lane);
         }
-        // It is there for a panic only.
-        mem::forget(at);
         return more;
     }
 }
 
-/// [`grant`] where one may be inside: the first, or nobody.
+/// The commonest [`grant`], without a list: one who leaves, and the first in line,
+/// who alone fits. `false`: there is more than that to do, and nothing is done.
+///
+/// For a line of several lanes, or one that begins with a conversion, that is
+/// so always; where one may be inside, never.
 #[inline(always)]
-fn grant_one<E: Env>(at: &mut Granting<'_, E>, mut now: WordOf<E>) {
+pub(crate) fn grant_next<E: Env, D: Due<E::Wake>>(
+    env: &mut E,
+    leave: WordOf<E>,
+    clear: WordOf<E>,
+    due: &mut D,
+) -> bool {
+    if GeometryOf::<E>::LANES != 1 {
+        return false;
+    }
+    let mut at = Granting { env, due, leave, clear };
+    // Ordering: Acquire (O2), pairs with the leavers' Release.
+    let acquire = Fault::GrantLoadRelaxed.or(Ordering::Acquire, Ordering::Relaxed);
+    let mut now = at.env.word().load(acquire);
     loop {
-        let left = (now - at.leave) & !at.clear;
+        let left = (now - leave) & !clear;
         let mut after = left;
-        let mut first = None;
+        let mut enters = None;
         if left & bit_of::<E>(0) != WordOf::<E>::ZERO
-            && let Some((id, last)) = at.env.ends(0)
-            && let Some(next) = at.judge(left, 0, id, at.env.request(id))
+            && let Some((first, last)) = at.env.ends(0)
         {
-            after = if id == last { next & !bit_of::<E>(0) } else { next };
-            first = Some(id);
-            at.env.granting(id);
+            let request = at.env.request(first);
+            // Waiting conversions are a prefix of their lane (E3).
+            if GeometryOf::<E>::from(request).is_some() {
+                return false;
+            }
+            if let Some(next) = at.judge(left, 0, first, request) {
+                after = next;
+                enters = Some((first, last));
+                if first == last {
+                    after = after & !bit_of::<E>(0);
+                } else if !GeometryOf::<E>::ONE {
+                    let second = at.env.next(first);
+                    if at.judge(after, 0, second, at.env.request(second)).is_some() {
+                        return false;
+                    }
+                }
+                at.env.granting(first);
+            }
         }
         if let Err(other) = at.update(now, after) {
-            if let Some(id) = first {
-                at.env.withheld(id);
+            if let Some((first, _)) = enters {
+                at.env.withheld(first);
             }
             now = other;
             continue;
         }
         // E2: from here on nothing can fail.
-        if let Some(id) = first {
-            at.env.unlink_first(0);
+        if let Some((id, last)) = enters {
+            let first = at.env.take_first(0, id, last);
             if let Some(wake) = at.env.granted(id) {
-                at.batch.push(wake);
+                at.due.push(wake);
             }
-            close_lane(at.env, 0);
+            if let Some(first) = first {
+                at.env.tell(0, first);
+            }
         }
-        return;
+        return true;
     }
 }

@@ -386,6 +386,10 @@ pub trait Rules {
         0
     }
 
+    /// Whether [`refusal`](Self::refusal) ever says anything.
+    #[doc(hidden)]
+    const REFUSES: bool = false;
+
     /// Whether a request must not stand in line, because it could never be
     /// served. For this crate's own rules, whose limits move.
     #[doc(hidden)]

@@ -58,6 +58,7 @@ impl Rules for Permits {
     const LIMITS: PerMode<usize> = PerMode::all(MAX_PERMITS);
     const WEIGHTED: bool = true;
     const CONVERTS: bool = false;
+    const REFUSES: bool = true;
 
     #[inline(always)]
     fn admits(&self, _: Mode, _: &Held<Mode>) -> bool {

@@ -85,6 +85,7 @@ impl<R: Rules> Rules for Carried<R> {
     const LANES: PerMode<u8> = R::LANES;
     const WEIGHTED: bool = R::WEIGHTED;
     const CONVERTS: bool = R::CONVERTS;
+    const REFUSES: bool = R::REFUSES;
     const EXCLUSIVE: PerMode<bool> = R::EXCLUSIVE;
 
     #[inline(always)]

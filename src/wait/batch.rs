@@ -70,3 +70,31 @@ impl<T: Wake> Drop for Batch<T> {
         self.wake();
     }
 }
+
+/// One wake-up, or none. Dropping it wakes, as a [`Batch`].
+pub(crate) struct Single<T: Wake>(Option<T>);
+
+impl<T: Wake> Single<T> {
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        Self(None)
+    }
+
+    /// Puts it in. A grant that lets one in makes one.
+    #[inline(always)]
+    pub(crate) fn set(&mut self, wake: T) {
+        if let Some(before) = self.0.replace(wake) {
+            // Nobody stays asleep all the same.
+            before.wake();
+        }
+    }
+}
+
+impl<T: Wake> Drop for Single<T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if let Some(wake) = self.0.take() {
+            wake.wake();
+        }
+    }
+}

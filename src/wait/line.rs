@@ -133,7 +133,10 @@ impl Line {
     pub(crate) unsafe fn append(&self, lanes: u32, lane: u32, node: *const Node) {
         // SAFETY: L1, L2; `node` by this function's contract.
         unsafe {
-            (*node).set_lane(lane);
+            // Of one lane alone every node names it.
+            if lanes != 1 {
+                (*node).set_lane(lane);
+            }
             let at = self.find(lanes, lane);
             if at.last.is_null() {
                 (*node).next.set(node);
@@ -248,6 +251,36 @@ impl Line {
         }
     }
 
+    /// As [`unlink_first`](Self::unlink_first), of a lane whose ends are known.
+    /// Answers who is first now.
+    ///
+    /// # Safety
+    ///
+    /// L1; `first` and `last` are the ends of `lane`.
+    #[inline(always)]
+    pub(crate) unsafe fn take_first(
+        &self,
+        lanes: u32,
+        lane: u32,
+        first: *const Node,
+        last: *const Node,
+    ) -> Option<*const Node> {
+        // SAFETY: L1, L2.
+        unsafe {
+            if lanes != 1 {
+                self.unlink_first(lanes, lane);
+                return self.ends(lanes, lane).map(|(first, _)| first);
+            }
+            if first == last {
+                self.last.set(ptr::null());
+                return None;
+            }
+            let next = (*first).next.get();
+            (*last).next.set(next);
+            Some(next)
+        }
+    }
+
     /// Puts `node` where `old` of the same lane stands, and takes `old` out.
     ///
     /// # Safety
@@ -336,6 +369,23 @@ pub(crate) mod limbo {
             if !next.is_null() {
                 (*next).prev.set(node);
             }
+        }
+        *head = node.cast();
+    }
+
+    /// [`push`] onto an empty list: that of a lock that one may be in, for whom
+    /// it was granted last has left it.
+    ///
+    /// # Safety
+    ///
+    /// As [`push`]; nobody is in the list.
+    #[inline(always)]
+    pub(crate) unsafe fn push_only(head: &mut *const (), node: *const Node) {
+        debug_assert!(head.is_null());
+        // SAFETY: G1; `node` by this function's contract.
+        unsafe {
+            (*node).prev.set(ptr::null());
+            (*node).next.set(ptr::null());
         }
         *head = node.cast();
     }

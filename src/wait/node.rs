@@ -292,19 +292,33 @@ impl Node {
     pub(crate) unsafe fn finish(this: *const Self, mark: u8) -> Option<Waker> {
         // By its address, and not as a reference: that would have to stay
         // valid until this returns.
-        reached(mark);
         // SAFETY: N1: alive until the mark is stored.
         unsafe {
             if (*this).is_tracked() {
-                let parts = (*this).waker.get();
-                // Ordering: Release, pairs with the owner's Acquire load: the
-                // owner then sees what holders before it wrote.
-                (*this).state.store(mark, mark_order());
-                // N3: queued and tracked means initialised; the mark just set
-                // lets nobody take it again.
-                return Some(parts.assume_init().into_waker());
+                Some(Self::finish_future(this, mark))
+            } else {
+                Self::finish_thread(this, mark)
             }
-            Self::finish_thread(this, mark)
+        }
+    }
+
+    /// [`finish`](Self::finish) for a future.
+    ///
+    /// # Safety
+    ///
+    /// As there, on a tracked node.
+    #[inline(always)]
+    pub(crate) unsafe fn finish_future(this: *const Self, mark: u8) -> Waker {
+        reached(mark);
+        // SAFETY: N1: alive until the mark is stored.
+        unsafe {
+            let parts = (*this).waker.get();
+            // Ordering: Release, pairs with the owner's Acquire load: the
+            // owner then sees what holders before it wrote.
+            (*this).state.store(mark, mark_order());
+            // N3: queued and tracked means initialised; the mark just set
+            // lets nobody take it again.
+            parts.assume_init().into_waker()
         }
     }
 
@@ -313,7 +327,8 @@ impl Node {
     /// # Safety
     ///
     /// As there, on an untracked node.
-    unsafe fn finish_thread(this: *const Self, mark: u8) -> Option<Waker> {
+    pub(crate) unsafe fn finish_thread(this: *const Self, mark: u8) -> Option<Waker> {
+        reached(mark);
         // SAFETY: as `finish`.
         unsafe {
             // Ordering: Acquire, pairs with the Release of `announce`: with

@@ -75,7 +75,11 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
     }
 
     /// Why a request could never be served, as it seems now.
+    #[inline]
     pub(crate) fn refusal(&self, request: Request) -> Option<Refusal> {
+        if !R::REFUSES {
+            return None;
+        }
         // Ordering: Relaxed, a snapshot.
         let now = self.word.load(Ordering::Relaxed);
         self.rules.refusal(&G::<R>::asked(now, request))

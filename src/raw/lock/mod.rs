@@ -52,7 +52,7 @@ use crate::raw::engine::{self, ConversionEntry, Entry, Env, Unnoted};
 use crate::raw::limit::Refusing;
 use crate::raw::mode::{Held, Rules, index_of};
 use crate::raw::word::{Geometry, Shape};
-use crate::wait::batch::Batch;
+use crate::wait::batch::{Batch, Single};
 use crate::wait::line::{Line, limbo};
 use crate::wait::node::{NO_MODE, Node, NodeTurn, Refusal, Request, WakerParts, state};
 use crate::wait::{Forever, InnerLock, Left, Limit, Wait};
@@ -424,6 +424,17 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
     #[cold]
     #[inline(never)]
     fn let_in(&self, leave: usize) {
+        // Woken when it is dropped, after the inner lock.
+        let mut due = Single::new();
+        if !self.section(|s| engine::grant_next(s, leave, 0, &mut due)) {
+            self.let_in_more(leave);
+        }
+    }
+
+    /// The same, whoever they are.
+    #[cold]
+    #[inline(never)]
+    fn let_in_more(&self, leave: usize) {
         self.settle(|s, batch| engine::grant(s, leave, 0, batch));
     }
 

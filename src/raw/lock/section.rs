@@ -235,6 +235,18 @@ impl<R: Rules, B: Backend> Env for Section<'_, R, B> {
         }
     }
 
+    #[inline(always)]
+    fn take_first(&mut self, lane: u32, first: Self::Id, last: Self::Id) -> Option<Self::Id> {
+        // SAFETY: L1, L2: they are the lane's ends.
+        unsafe { self.lock.line.take_first(G::<R>::LANES, lane, first, last) }
+    }
+
+    #[inline(always)]
+    fn tell(&mut self, _: u32, first: Self::Id) {
+        // SAFETY: L2.
+        unsafe { (*first).set_front() };
+    }
+
     fn mark(&mut self, id: Self::Id, on: bool) {
         // SAFETY: L2.
         unsafe { (*id).set_marked(on) };
@@ -255,10 +267,15 @@ impl<R: Rules, B: Backend> Env for Section<'_, R, B> {
     fn granted(&mut self, id: Self::Id) -> Option<Waker> {
         // SAFETY: N1: alive until its mark; unlinked, under the inner lock.
         unsafe {
-            if (*id).is_tracked() {
+            if !(*id).is_tracked() {
+                return Node::finish_thread(id, state::GRANTED);
+            }
+            if G::<R>::ONE {
+                limbo::push_only(self.limbo, id);
+            } else {
                 limbo::push(self.limbo, id);
             }
-            Node::finish(id, state::GRANTED)
+            Some(Node::finish_future(id, state::GRANTED))
         }
     }
 
