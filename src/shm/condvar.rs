@@ -127,13 +127,23 @@ pub struct SharedCondvar {
 }
 
 /// A guard, taken apart.
+///
+/// Whoever may call this can put a reader's hold into a writer's guard. The
+/// bound of a public trait makes it visible to all; the [`Key`] keeps it here.
 #[doc(hidden)]
 pub trait Parts<'a>: Sized {
     type Rules: Rules + 'a;
     type Data: Copy;
-    fn into_parts(self) -> (Hold<'a, Self::Rules>, Self::Data);
-    fn from_parts(hold: Hold<'a, Self::Rules>, data: Self::Data) -> Self;
+    fn into_parts(self, _: Key) -> (Hold<'a, Self::Rules>, Self::Data);
+    fn from_parts(hold: Hold<'a, Self::Rules>, data: Self::Data, _: Key) -> Self;
 }
+
+/// What nobody else has, and so can't call [`Parts`] by.
+#[derive(Clone, Copy, Debug)]
+pub struct Key(());
+
+/// The key, for those of this module who keep hold and guard together.
+pub(super) const KEY: Key = Key(());
 
 /// The guards that a [`Condvar`] waits with: those of a
 /// [`Mutex`](super::Mutex).
@@ -144,7 +154,35 @@ pub trait CondvarGuard<'a>: Parts<'a> {}
 /// The guards that a [`SharedCondvar`] waits with: those of an
 /// [`RwLock`](super::RwLock).
 ///
-/// It cannot be implemented elsewhere.
+/// It cannot be implemented elsewhere. Nobody else takes such a guard apart, or
+/// makes one: a reader that became a writer beside other readers would be
+/// undefined behaviour.
+///
+/// ```compile_fail,E0061
+/// use portunus::shm::{Hold, SharedCondvarGuard};
+///
+/// fn apart<'a, G: SharedCondvarGuard<'a>>(guard: G) -> (Hold<'a, G::Rules>, G::Data) {
+///     guard.into_parts()
+/// }
+/// ```
+///
+/// ```compile_fail,E0061
+/// use portunus::shm::{Hold, SharedCondvarGuard};
+///
+/// fn join<'a, G: SharedCondvarGuard<'a>>(hold: Hold<'a, G::Rules>, data: G::Data) -> G {
+///     G::from_parts(hold, data)
+/// }
+/// ```
+///
+/// What a condition needs is there:
+///
+/// ```
+/// use portunus::shm::{SharedCondvar, SharedCondvarGuard};
+///
+/// fn wait<'a, G: SharedCondvarGuard<'a>>(changed: &SharedCondvar, guard: G) -> G {
+///     changed.wait(guard).unwrap_or_else(|died| died.into_inner())
+/// }
+/// ```
 pub trait SharedCondvarGuard<'a>: Parts<'a> {}
 
 macro_rules! parts {
@@ -153,11 +191,11 @@ macro_rules! parts {
             type Rules = $rules;
             type Data = &'a Data<T>;
 
-            fn into_parts(self) -> (Hold<'a, $rules>, &'a Data<T>) {
+            fn into_parts(self, _: Key) -> (Hold<'a, $rules>, &'a Data<T>) {
                 Self::into_parts(self)
             }
 
-            fn from_parts(hold: Hold<'a, $rules>, data: &'a Data<T>) -> Self {
+            fn from_parts(hold: Hold<'a, $rules>, data: &'a Data<T>, _: Key) -> Self {
                 Self::from_parts(hold, data)
             }
         }
@@ -173,12 +211,12 @@ parts! {
 
 /// Waits with any guard. Besides: whether it was notified.
 fn wait<'a, G: Parts<'a>>(raw: &RawCondvar, guard: G, limit: &impl Limit) -> (Result<G>, bool) {
-    let (hold, data) = guard.into_parts();
+    let (hold, data) = guard.into_parts(KEY);
     // It may panic: while the hold is one.
     raw.bind(hold.lock().raw());
     let (lock, mode, weight, record) = hold.into_raw();
     let notified = lock.raw().wait_in(raw, record, request(mode, weight), limit);
-    let guard = |hold| G::from_parts(hold, data);
+    let guard = |hold| G::from_parts(hold, data, KEY);
     let held = lock.entered(mode, weight, record);
     (held.map(guard).map_err(|died| died.map(guard)), notified)
 }

@@ -8,7 +8,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use crate::raw::mode::Rules;
-use crate::shm::condvar::{Condvar, CondvarGuard, Parts, SharedCondvar, SharedCondvarGuard};
+use crate::shm::condvar::{Condvar, CondvarGuard, KEY, Parts, SharedCondvar, SharedCondvarGuard};
 use crate::shm::error::OwnerDied;
 use crate::shm::fifo_lock::{FifoLock, request};
 use crate::shm::raw_condvar::RawCondvar;
@@ -47,7 +47,7 @@ impl<'a, G: Parts<'a>> Future for WaitAsync<'_, 'a, G> {
         let this = &mut *self;
         this.state = match mem::replace(&mut this.state, Waiting::Done) {
             Waiting::New(guard) => {
-                let (hold, data) = guard.into_parts();
+                let (hold, data) = guard.into_parts(KEY);
                 // It may panic: while the hold is one.
                 this.raw.bind(hold.lock().raw());
                 let (lock, mode, weight, record) = hold.into_raw();
@@ -69,7 +69,7 @@ impl<'a, G: Parts<'a>> Future for WaitAsync<'_, 'a, G> {
         };
         let held = lock.entered(mode, 1, record);
         this.state = Waiting::Done;
-        let guard = |hold| G::from_parts(hold, data);
+        let guard = |hold| G::from_parts(hold, data, KEY);
         Poll::Ready(held.map(guard).map_err(|died| died.map(guard)))
     }
 }
