@@ -45,6 +45,8 @@
 //! | `misuse.rs` | an instruction that traps |
 //! | `mutex.rs`, `rwlock.rs`, `timed.rs` | `lock_api`'s raw traits |
 //! | `observe/mutex.rs`, `observe/rwlock.rs`, `observe/timed.rs`, `observe/awaited.rs` | `lock_api`'s raw traits, over those of the plain locks |
+//! | `observe/awaited_holds.rs` | polling places that are pinned, by the plain kinds |
+//! | `observe/guarded.rs` | data that several reach |
 //! | `observe/inner.rs` | the inner lock's contract, handed on |
 //! | `owned.rs` | a guard that keeps its mutex alive |
 //! | `raw/grant.rs`, `wait/batch.rs` | arrays that are not cleared first |

@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 use portunus::ConvertError;
 use portunus::clock::ManualClock;
 use portunus::observe::sync::{
-    FifoLock, Mutex, RawMutex, RawRwLock, RwLock, RwLockUpgradableReadGuard, RwLockWriteGuard,
-    Semaphore,
+    ArcGuardedReadGuard, ClosableSemaphore, FifoLock, Guarded, GuardedReadGuard, GuardedWriteGuard,
+    Mutex, OwnedHold, OwnedPermit, RawMutex, RawRwLock, RwLock, RwLockUpgradableReadGuard,
+    RwLockWriteGuard, Semaphore,
 };
 use portunus::observe::{Probe, Report, Reports, Slow, What};
 use portunus::prelude::*;
@@ -445,6 +446,257 @@ fn weights_are_counted_once() {
     });
 }
 
+/// What keeps its lock alive counts as what borrows it: by whatever way it was
+/// had, and converted on the way.
+#[test]
+fn kept_holds_are_counted() {
+    within_half_a_minute(|| {
+        let desk = Desk::new();
+        let past = Instant::now();
+        let table = Arc::new(FifoLock::observed(ReadWrite, desk.probe("table")));
+        let mut hold = table.acquire_owned(Access::Read);
+        assert_eq!((hold.mode(), Arc::ptr_eq(hold.lock(), &table)), (Access::Read, true));
+        let other = table.try_acquire_owned(Access::Read).expect("only readers");
+        assert!(table.try_acquire_owned(Access::Write).is_none());
+        assert!(!hold.try_convert(Access::Write));
+        assert_eq!(hold.convert_until(Access::Write, past), Err(ConvertError::TimedOut));
+        assert!(table.acquire_owned_for(Access::Write, ms(1)).is_none());
+        assert!(table.acquire_owned_until(Access::Write, past).is_none());
+        let waker = task();
+        let mut awaited = Box::pin(table.acquire_owned_async(Access::Write));
+        let mut given_up = Box::pin(table.acquire_owned_async(Access::Write));
+        assert!(poll(&mut awaited, &waker).is_pending());
+        assert!(poll(&mut given_up, &task()).is_pending());
+        desk.clock.advance(ms(6));
+        drop((given_up, hold));
+        let told = desk.told();
+        assert_eq!((told.len(), told[0].1, told[0].3), (1, What::Held, ms(6)));
+        let mut convert = Box::pin(other.convert_async(Access::Write));
+        let other = ready(poll(&mut convert, &task())).map_err(|(_, error)| error);
+        desk.clock.advance(ms(5));
+        drop(other);
+        // It ends in the mode into which it was converted.
+        let told = desk.told();
+        assert_eq!((told.len(), told[0].2.as_str(), told[0].3), (1, "Write", ms(11)));
+        let hold = ready(poll(&mut awaited, &waker));
+        assert_eq!(desk.told()[0].3, ms(11), "a wait");
+        let report = table.report();
+        assert_eq!((report.acquisitions, report.waits, report.given_up), (3, 1, 3));
+        // The lock lives as long as who has it; the future has let go of it.
+        drop(awaited);
+        let last = Arc::downgrade(&table);
+        drop(table);
+        assert!(last.upgrade().is_some());
+        thread::spawn(move || drop(hold)).join().expect("no panic");
+        assert!(last.upgrade().is_none());
+
+        let pool = Arc::new(FifoLock::observed(rules::Semaphore::new(3), desk.probe("pool")));
+        let two = pool.acquire_many_owned(Permit::Permit, 2).expect("there are three");
+        assert_eq!((two.weight(), pool.holders(Permit::Permit)), (2, 2));
+        assert!(pool.acquire_many_owned(Permit::Permit, 4).is_err());
+        let never = Box::pin(pool.acquire_many_owned_async(Permit::Permit, 4));
+        assert!(ready(poll(&mut { never }, &task())).is_err());
+        assert!(
+            ready(poll(&mut Box::pin(pool.acquire_many_async(Permit::Permit, 4)), &task()))
+                .is_err()
+        );
+        assert!(pool.try_acquire_many_owned(Permit::Permit, 2).expect("three").is_none());
+        assert!(pool.acquire_many_owned_for(Permit::Permit, 2, ms(1)).expect("three").is_none());
+        assert!(pool.acquire_many_owned_until(Permit::Permit, 2, past).expect("three").is_none());
+        let mut awaited = Box::pin(pool.acquire_many_async(Permit::Permit, 3));
+        let mut kept = Box::pin(pool.acquire_many_owned_async(Permit::Permit, 3));
+        assert!(poll(&mut awaited, &task()).is_pending());
+        assert!(poll(&mut kept, &task()).is_pending());
+        drop(two);
+        drop(ready(poll(&mut awaited, &task())).expect("there are three"));
+        let three = ready(poll(&mut kept, &task())).expect("there are three");
+        let nothing =
+            ready(poll(&mut Box::pin(pool.acquire_many_async(Permit::Permit, 0)), &task()));
+        assert_eq!((three.weight(), nothing.expect("nothing").weight()), (3, 0));
+        let report = pool.report();
+        assert_eq!((report.acquisitions, report.waits, report.given_up), (4, 2, 2));
+    });
+}
+
+/// The same of permits; and of those that are split and merged, each of which
+/// is a hold.
+#[test]
+fn kept_permits_are_counted() {
+    within_half_a_minute(|| {
+        let desk = Desk::new();
+        let past = Instant::now();
+        let slots = Arc::new(Semaphore::observed(3, desk.probe("slots")));
+        let two = slots.acquire_many_owned(2).expect("there are three");
+        let one = slots.acquire_owned();
+        assert_eq!((one.count(), two.count(), slots.available_permits()), (1, 2, 0));
+        assert!(Arc::ptr_eq(one.semaphore(), &slots));
+        assert!(slots.try_acquire_owned().is_none());
+        assert!(slots.try_acquire_many_owned(1).expect("three").is_none());
+        assert!(slots.acquire_owned_for(ms(1)).is_none());
+        assert!(slots.acquire_owned_until(past).is_none());
+        assert!(slots.acquire_many_owned_for(2, ms(1)).expect("three").is_none());
+        assert!(slots.acquire_many_owned_until(2, past).expect("three").is_none());
+        let mut first = Box::pin(slots.acquire_owned_async());
+        let mut second = Box::pin(slots.acquire_many_owned_async(2));
+        let mut third = Box::pin(slots.acquire_many_async(3));
+        assert!(poll(&mut first, &task()).is_pending());
+        assert!(poll(&mut second, &task()).is_pending());
+        assert!(poll(&mut third, &task()).is_pending());
+        desk.clock.advance(ms(4));
+        drop((one, two, third));
+        let (one, two) = (ready(poll(&mut first, &task())), ready(poll(&mut second, &task())));
+        let report = slots.report();
+        assert_eq!((report.acquisitions, report.waits, report.given_up), (4, 2, 5));
+        assert_eq!((report.longest_wait, report.longest_hold), (ms(4), ms(4)));
+        drop((first, second));
+        let last = Arc::downgrade(&slots);
+        drop(slots);
+        assert!(last.upgrade().is_some());
+        thread::spawn(move || drop((one, two))).join().expect("no panic");
+        assert!(last.upgrade().is_none());
+
+        let (slots, others) = (Semaphore::observed(3, desk.probe("slots")), Semaphore::new(1));
+        let mut one = slots.acquire();
+        desk.clock.advance(ms(2));
+        let two = slots.acquire_many(2).expect("there are three");
+        assert_eq!(one.merge(two).map_err(|two| two.count()), Ok(()));
+        let foreign = one.merge(others.acquire()).expect_err("of another one");
+        assert_eq!((one.count(), foreign.count(), slots.available_permits()), (3, 1, 0));
+        desk.clock.advance(ms(3));
+        drop(one);
+        // Held since the first of both, and once.
+        let told = desk.told();
+        assert_eq!((told.len(), told[0].3), (1, ms(5)));
+        assert_eq!((slots.available_permits(), slots.report().total_hold), (3, ms(5)));
+    });
+}
+
+/// Who is sent away has given up, if it waited.
+#[test]
+fn who_is_sent_away_is_counted() {
+    within_half_a_minute(|| {
+        let desk = Desk::new();
+        let jobs = Arc::new(ClosableSemaphore::observed(2, desk.probe("jobs")));
+        let mut two = jobs.acquire_many(2).expect("open");
+        let kept = jobs.try_acquire_many_owned(1).expect("open");
+        assert!(kept.is_none() && jobs.try_acquire().expect("open").is_none());
+        assert!(jobs.acquire_many(3).is_err());
+        let mut awaited = Box::pin(jobs.acquire_async());
+        let mut owned = Box::pin(jobs.acquire_many_owned_async(2));
+        assert!(poll(&mut awaited, &task()).is_pending());
+        assert!(poll(&mut owned, &task()).is_pending());
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| jobs.acquire_owned().map(drop));
+            until("it waits", || jobs.waiting() == 3);
+            desk.clock.advance(ms(12));
+            jobs.close();
+            assert!(waiter.join().expect("no panic").is_err());
+        });
+        assert!(ready(poll(&mut awaited, &task())).is_err());
+        assert!(ready(poll(&mut owned, &task())).is_err());
+        assert!(ready(poll(&mut Box::pin(jobs.acquire_owned_async()), &task())).is_err());
+        assert!(jobs.try_acquire_owned().is_err() && jobs.acquire_for(ms(1)).is_err());
+        let waits = desk.told();
+        assert_eq!(waits.iter().filter(|told| told.1 == What::Waited).count(), 3, "{waits:?}");
+        let one = two.split(1).expect("there are two");
+        drop((one, two));
+        assert_eq!((jobs.permits(), jobs.available_permits(), jobs.is_closed()), (2, 2, true));
+        let report = jobs.report();
+        assert_eq!((report.acquisitions, report.waits, report.given_up), (1, 0, 3));
+
+        // Who can't be told: a panic, and it has given up as well.
+        let slots = Semaphore::observed(0, desk.probe("slots"));
+        let mut awaited = Box::pin(slots.acquire_async());
+        assert!(poll(&mut awaited, &task()).is_pending());
+        slots.close();
+        assert!(catch_unwind(AssertUnwindSafe(|| poll(&mut awaited, &task()))).is_err());
+        assert!(catch_unwind(AssertUnwindSafe(|| slots.acquire())).is_err());
+        drop(awaited);
+        assert_eq!(slots.report().given_up, 1);
+    });
+}
+
+/// Data behind an observed lock: each guard is one acquisition, and an upgrade
+/// or a downgrade none.
+#[test]
+fn guards_of_data_are_counted() {
+    within_half_a_minute(|| {
+        let desk = Desk::new();
+        let past = Instant::now();
+        let board = Arc::new(Guarded::observed(ReadWrite, desk.probe("board"), vec![1]));
+        let mut writing = board.write(Access::Write).expect("it writes");
+        writing.push(2);
+        assert!(
+            board.try_read(Access::Read).is_none() && board.try_read_arc(Access::Read).is_none()
+        );
+        assert!(board.read_for(Access::Read, ms(1)).is_none());
+        assert!(board.write_until(Access::Write, past).expect("it writes").is_none());
+        assert!(board.read_arc_until(Access::Read, past).is_none());
+        assert!(board.write_arc_for(Access::Write, ms(1)).expect("it writes").is_none());
+        let mut reader = Box::pin(board.read_arc_async(Access::Read));
+        let mut writer = Box::pin(board.write_arc_async(Access::Write));
+        assert!(poll(&mut reader, &task()).is_pending());
+        assert!(poll(&mut writer, &task()).is_pending());
+        desk.clock.advance(ms(5));
+        let Ok(reading) = GuardedWriteGuard::downgrade(writing, Access::Read) else {
+            panic!("a reader fits beside readers");
+        };
+        let kept = ready(poll(&mut reader, &task()));
+        assert_eq!((reading.len(), kept.len(), desk.told().len()), (2, 2, 0));
+        drop(kept);
+        let Ok(writing) = GuardedReadGuard::upgrade(reading, Access::Write) else {
+            panic!("alone")
+        };
+        let mut last = GuardedWriteGuard::map(writing, |board| &mut board[1]);
+        *last += 1;
+        desk.clock.advance(ms(1));
+        drop(last);
+        assert_eq!(desk.told(), [(Some("board"), What::Held, "Write".to_owned(), ms(6), ms(5))]);
+        ready(poll(&mut writer, &task())).expect("it writes").push(4);
+        assert!(board.write(Access::Read).is_err(), "a reader does not write");
+        assert_eq!(*ready(poll(&mut Box::pin(board.read_async(Access::Read)), &task())), [1, 3, 4]);
+        drop(ready(poll(&mut Box::pin(board.write_async(Access::Write)), &task())));
+        assert_eq!((board.lock().waiting(), board.is_locked()), (0, false));
+        let report = board.report();
+        assert_eq!((report.acquisitions, report.waits, report.given_up), (5, 2, 4));
+        drop((reader, writer));
+        let board = Arc::try_unwrap(board).map(Guarded::into_inner);
+        assert_eq!(board.expect("nobody has it"), [1, 3, 4]);
+    });
+}
+
+/// To let go for a while and take it again is another acquisition.
+#[test]
+fn holds_are_let_go_for_a_while() {
+    within_half_a_minute(|| {
+        let desk = Desk::new();
+        let table = Arc::new(FifoLock::observed(ReadWrite, desk.probe("table")));
+        let mut hold = table.acquire(Access::Write);
+        desk.clock.advance(ms(5));
+        hold.releasing(|| {
+            assert_eq!(desk.told().len(), 1);
+            drop(table.acquire_owned(Access::Write));
+            desk.clock.advance(ms(100));
+        });
+        drop(hold);
+        let hold = table.acquire_owned(Access::Read);
+        let body = async { drop(table.acquire(Access::Write)) };
+        let mut whole = Box::pin(hold.releasing_async(body));
+        let (hold, ()) = ready(poll(&mut whole, &task()));
+        assert_eq!((hold.mode(), table.report().acquisitions), (Access::Read, 6));
+        assert_eq!((desk.told().len(), table.report().longest_hold), (0, ms(5)));
+
+        let slots = Semaphore::observed(2, desk.probe("slots"));
+        let mut two = slots.acquire_many(2).expect("there are two");
+        two.releasing(|| assert_eq!(slots.available_permits(), 2));
+        assert_eq!((two.count(), slots.report().acquisitions), (2, 2));
+        let lost = catch_unwind(AssertUnwindSafe(|| two.releasing(|| slots.close())));
+        assert!(lost.is_err() && two.count() == 0);
+        drop(two);
+        assert_eq!(slots.available_permits(), 2);
+    });
+}
+
 /// Whoever gives up has waited too.
 #[test]
 fn who_gives_up_is_counted() {
@@ -517,6 +769,15 @@ fn a_hook_panics() {
         assert!(catch_unwind(AssertUnwindSafe(|| poll(&mut future, &task()))).is_err());
         drop(future);
         assert!(!table.is_locked());
+
+        let slots = Arc::new(Semaphore::observed(1, probe()));
+        let permit = slots.acquire_owned();
+        let mut future = Box::pin(slots.acquire_owned_async());
+        assert!(poll(&mut future, &task()).is_pending());
+        drop(permit);
+        assert!(catch_unwind(AssertUnwindSafe(|| poll(&mut future, &task()))).is_err());
+        drop(future);
+        assert_eq!(slots.available_permits(), 1);
     });
 }
 
@@ -553,8 +814,14 @@ fn they_may_be_shared_and_sent() {
     both::<portunus::observe::sync::Hold<'static, ReadWrite>>();
     both::<portunus::observe::sync::Permit<'static>>();
     both::<portunus::observe::sync::MutexGuard<'static, u32>>();
-    both::<portunus::observe::AcquireHold<'static, ReadWrite, portunus::sync::Threads>>();
-    both::<portunus::observe::AcquirePermit<'static, portunus::sync::Threads>>();
+    both::<OwnedHold<ReadWrite>>();
+    both::<OwnedPermit>();
+    both::<Guarded<ReadWrite, u32>>();
+    both::<ArcGuardedReadGuard<ReadWrite, u32>>();
+    both::<portunus::observe::AcquireHold<&'static FifoLock<ReadWrite>>>();
+    both::<portunus::observe::AcquireHold<Arc<FifoLock<ReadWrite>>>>();
+    both::<portunus::observe::AcquirePermit<&'static Semaphore>>();
+    both::<portunus::observe::AcquirePermit<Arc<Semaphore>>>();
     both::<portunus::future::Lock<'static, RawMutex, u32>>();
 }
 

@@ -44,4 +44,7 @@ mod owned;
 #[path = "no_owned.rs"]
 mod owned;
 
-pub(crate) use owned::owned_family;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr", not(all(test, portunus_loom))))]
+pub(crate) use owned::arc_guard_family;
+#[allow(unused_imports, reason = "of observed locks, and with a heap")]
+pub(crate) use owned::{observed_owned_family, owned_family};

@@ -4,3 +4,9 @@ macro_rules! owned_family {
     ($backend:ty $(, $own:ident)?) => {};
 }
 pub(crate) use owned_family;
+
+macro_rules! observed_owned_family {
+    ($backend:ty) => {};
+}
+#[allow(unused_imports, reason = "of observed locks")]
+pub(crate) use observed_owned_family;

@@ -22,6 +22,15 @@ macro_rules! owned_family {
         /// writing, that keeps the whole alive.
         pub type ArcMappedGuardedWriteGuard<R, T, U $(, $own)?> =
             crate::guarded::ArcMappedWriteGuard<R, T, $backend, U>;
+        crate::family::arc_guard_family!($($own)?);
+    };
+}
+pub(crate) use owned_family;
+
+/// The guards of `lock_api`'s locks, in terms of the names `RawMutex` and
+/// `RawRwLock` that stand there.
+macro_rules! arc_guard_family {
+    ($($own:ident)?) => {
         /// Access to what a [`Mutex`] protects, that keeps it alive.
         pub type ArcMutexGuard<T $(, $own)?> = lock_api::ArcMutexGuard<RawMutex<$($own)?>, T>;
         /// Access to what a [`Mutex`] protects, that keeps it alive, as it comes
@@ -39,4 +48,32 @@ macro_rules! owned_family {
             lock_api::ArcRwLockUpgradableReadGuard<RawRwLock<$($own,)? P>, T>;
     };
 }
-pub(crate) use owned_family;
+pub(crate) use arc_guard_family;
+
+macro_rules! observed_owned_family {
+    ($backend:ty) => {
+        /// A hold that keeps its [`FifoLock`] alive.
+        pub type OwnedHold<R> = crate::observe::OwnedHold<R, $backend>;
+        /// Permits that keep their [`Semaphore`] alive.
+        pub type OwnedPermit = crate::observe::OwnedPermit<$backend>;
+        /// Permits that keep their [`ClosableSemaphore`] alive.
+        pub type OwnedClosablePermit = crate::observe::OwnedClosablePermit<$backend>;
+        /// Access to what a [`Guarded`] protects, for reading, that keeps it
+        /// alive.
+        pub type ArcGuardedReadGuard<R, T> = crate::observe::ArcReadGuard<R, T, $backend>;
+        /// Access to what a [`Guarded`] protects, for reading and writing, that
+        /// keeps it alive.
+        pub type ArcGuardedWriteGuard<R, T> = crate::observe::ArcWriteGuard<R, T, $backend>;
+        /// Access to a part `U` of what a [`Guarded`] protects, for reading,
+        /// that keeps the whole alive.
+        pub type ArcMappedGuardedReadGuard<R, T, U> =
+            crate::observe::ArcMappedReadGuard<R, T, $backend, U>;
+        /// Access to a part `U` of what a [`Guarded`] protects, for reading and
+        /// writing, that keeps the whole alive.
+        pub type ArcMappedGuardedWriteGuard<R, T, U> =
+            crate::observe::ArcMappedWriteGuard<R, T, $backend, U>;
+        crate::family::arc_guard_family!();
+    };
+}
+#[allow(unused_imports, reason = "of observed locks")]
+pub(crate) use observed_owned_family;

@@ -27,7 +27,7 @@ pub struct HoldKind<'a, R: Rules, B: Backend> {
 }
 
 impl<'a, R: Rules, B: Backend> HoldKind<'a, R, B> {
-    pub(super) fn new(lock: &'a FifoLock<R, B>) -> Self {
+    pub(crate) fn new(lock: &'a FifoLock<R, B>) -> Self {
         Self { lock }
     }
 }
@@ -138,7 +138,7 @@ impl<H: Holding> ConvertKind<H> {
     }
 
     /// Awaits another mode of a hold.
-    pub(super) fn convert(hold: H, request: Request) -> Acquire<Self> {
+    pub(crate) fn convert(hold: H, request: Request) -> Acquire<Self> {
         Acquire::new(Self::new(hold), Seat::new(request))
     }
 

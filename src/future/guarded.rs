@@ -39,7 +39,7 @@ pub struct ReadGuardKind<K, T: ?Sized> {
 }
 
 impl<K, T: ?Sized> ReadGuardKind<K, T> {
-    pub(super) fn acquire(hold: K, data: Data<T>, request: Request) -> Acquire<Self>
+    pub(crate) fn acquire(hold: K, data: Data<T>, request: Request) -> Acquire<Self>
     where
         Self: Kind<Waiter = Seat>,
     {
@@ -81,7 +81,7 @@ impl<K, T: ?Sized, R: Rules, W: WriteMode<R>> WriteGuardKind<K, T, R, W>
 where
     Self: Kind<Waiter = Seat>,
 {
-    pub(super) fn acquire(hold: K, data: Data<T>, mode: W) -> Acquire<Self> {
+    pub(crate) fn acquire(hold: K, data: Data<T>, mode: W) -> Acquire<Self> {
         let mode = mode.judge().map_err(Some);
         // What is refused never asks.
         let nothing = Request { mode: 0, from: NO_MODE, weight: 0 };

@@ -131,7 +131,11 @@ pub use condvar::{Passing, TwoLines, WaitAsync, WaitWhileAsync};
 pub use door::{EnterDoor, ReadDoor, UpgradableReadDoor, UpgradeDoor, WriteDoor};
 pub use door_wait::{WaitInside, WaitInsideWhile};
 pub use fifo_lock::{AcquireHold, AcquireManyHold, ConvertHold};
+#[allow(unused_imports, reason = "of observed locks")]
+pub(crate) use fifo_lock::{ConvertKind, HoldKind};
 pub use guarded::{ConvertGuard, ReadGuarded, UpgradeGuard, WriteGuarded};
+#[allow(unused_imports, reason = "as above")]
+pub(crate) use guarded::{ReadGuardKind, WriteGuardKind};
 pub use mutex::{Lock, MutexExt};
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use owned::{
@@ -148,6 +152,8 @@ pub use releasing::ReleasableAsync;
 pub use rwlock::{
     Read, RwLockExt, RwLockUpgradableReadGuardExt, RwLockUpgradeExt, UpgradableRead, Upgrade, Write,
 };
+#[allow(unused_imports, reason = "as above")]
+pub(crate) use semaphore::poll_permit;
 pub use semaphore::{
     AcquireManyPermit, AcquireManyUnlessClosed, AcquirePermit, AcquireUnlessClosed,
 };
@@ -300,7 +306,7 @@ impl<K: Kind<Waiter = Seat>> Kind for Checked<K> {
 }
 
 #[cold]
-fn finished() -> ! {
+pub(crate) fn finished() -> ! {
     stop("an acquisition was polled after it had handed out its guard")
 }
 

@@ -48,7 +48,7 @@ impl<'a, B: Backend, F: Face> PermitKind<'a, B, F> {
 ///
 /// As [`Kind::poll`]; always with the same semaphore.
 #[inline(always)]
-pub(super) unsafe fn poll_permit<'a, B: Backend, F: Face>(
+pub(crate) unsafe fn poll_permit<'a, B: Backend, F: Face>(
     semaphore: &'a Semaphore<B>,
     seat: Pin<&Seat>,
     cx: &mut Context<'_>,

@@ -1,14 +1,15 @@
 //! A lock with the user's own modes, with a probe.
 
 use core::fmt;
-use core::time::Duration;
 
+use super::hold::{Hold, units};
 use super::inner::Observed;
 use super::probe::{Probe, Report, Stamped};
 use crate::backend::Backend;
-use crate::error::{ConvertError, TooMany};
+use crate::error::TooMany;
 use crate::fifo_lock::{self, request};
-use crate::raw::mode::Rules;
+use crate::raw::mode::{Rules, mode_of};
+use crate::wait::node::Request;
 use crate::wait::{Forever, Limit};
 
 /// A [`FifoLock`](crate::FifoLock), observed.
@@ -42,19 +43,13 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     }
 
     /// As [`crate::FifoLock::acquire`].
-    pub fn acquire(&self, mode: R::Mode) -> Hold<'_, R, B> {
-        loop {
-            // Without a limit it ends with the lock the first time.
-            if let Some(hold) = self.enter(mode, || Some(self.lock.acquire(mode))) {
-                return hold;
-            }
-        }
+    pub fn acquire(&self, mode: R::Mode) -> Hold<&Self> {
+        self.wait(request(mode, 1))
     }
 
     /// As [`crate::FifoLock::try_acquire`].
-    pub fn try_acquire(&self, mode: R::Mode) -> Option<Hold<'_, R, B>> {
-        let hold = self.lock.try_acquire(mode)?;
-        Some(self.hold(Stamped { guard: hold, since: self.probe.entered() }))
+    pub fn try_acquire(&self, mode: R::Mode) -> Option<Hold<&Self>> {
+        self.try_enter(request(mode, 1))
     }
 
     /// As [`crate::FifoLock::acquire_many`].
@@ -62,13 +57,9 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// # Errors
     ///
     /// As there.
-    pub fn acquire_many(&self, mode: R::Mode, weight: u32) -> Result<Hold<'_, R, B>, TooMany> {
-        loop {
-            // As above.
-            if let Some(hold) = self.enter_many(mode, weight, &Forever)? {
-                return Ok(hold);
-            }
-        }
+    pub fn acquire_many(&self, mode: R::Mode, weight: u32) -> Result<Hold<&Self>, TooMany> {
+        self.lock.check_weight(mode, weight)?;
+        Ok(self.wait(request(mode, weight)))
     }
 
     /// As [`crate::FifoLock::try_acquire_many`].
@@ -80,9 +71,9 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
         &self,
         mode: R::Mode,
         weight: u32,
-    ) -> Result<Option<Hold<'_, R, B>>, TooMany> {
-        let hold = self.lock.try_acquire_many(mode, weight)?;
-        Ok(hold.map(|guard| self.hold(Stamped { guard, since: self.probe.entered() })))
+    ) -> Result<Option<Hold<&Self>>, TooMany> {
+        self.lock.check_weight(mode, weight)?;
+        Ok(self.try_enter(request(mode, weight)))
     }
 
     /// How many units of `mode` are held now: a snapshot.
@@ -119,39 +110,43 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
         &self.lock
     }
 
-    /// Enters, at once or by `wait`.
-    pub(super) fn enter<'a>(
-        &'a self,
-        mode: R::Mode,
-        wait: impl FnOnce() -> Option<crate::Hold<'a, R, Observed<B>>>,
-    ) -> Option<Hold<'a, R, B>> {
-        let stamped = self.probe.enter(&mode, || self.lock.try_acquire(mode), wait, drop)?;
-        Some(self.hold(stamped))
-    }
-
-    /// Enters with several units, at once or until `limit`.
-    pub(super) fn enter_many(
-        &self,
-        mode: R::Mode,
-        weight: u32,
-        limit: &impl Limit,
-    ) -> Result<Option<Hold<'_, R, B>>, TooMany> {
-        if let Some(hold) = self.try_acquire_many(mode, weight)? {
-            return Ok(Some(hold));
-        }
-        let start = self.probe.now();
-        let Some(hold) = self.lock.enter_limited(request(mode, weight), limit) else {
-            self.probe.gave_up(start, &mode);
-            return Ok(None);
+    /// Enters now, or not at all.
+    pub(super) fn try_enter(&self, request: Request) -> Option<Hold<&Self>> {
+        let hold = if R::WEIGHTED && request.weight == 0 {
+            self.lock.hold(request, false)
+        } else {
+            self.lock.try_enter(request)?
         };
-        Ok(Some(self.hold(self.probe.served(start, &mode, hold, drop))))
+        Some(Hold::new(self, units(Stamped { guard: hold, since: self.probe.entered() })))
     }
 
-    pub(super) fn hold<'a>(
-        &'a self,
-        stamped: Stamped<crate::Hold<'a, R, Observed<B>>>,
-    ) -> Hold<'a, R, B> {
-        Hold { hold: Some(stamped.guard), lock: self, since: stamped.since }
+    /// Enters at once, or by waiting until `limit`.
+    pub(super) fn enter(&self, request: Request, limit: &impl Limit) -> Option<Hold<&Self>> {
+        if let Some(hold) = self.try_enter(request) {
+            return Some(hold);
+        }
+        let (start, mode) = (self.probe.now(), mode_of::<R::Mode>(request.mode));
+        let Some(hold) = self.lock.enter_limited(request, limit) else {
+            self.probe.gave_up(start, &mode);
+            return None;
+        };
+        Some(Hold::new(self, units(self.probe.served(start, &mode, hold, drop))))
+    }
+
+    /// Enters, waiting for as long as it takes.
+    pub(super) fn wait(&self, request: Request) -> Hold<&Self> {
+        loop {
+            // Without a limit it ends with the hold the first time.
+            if let Some(hold) = self.enter(request, &Forever) {
+                return hold;
+            }
+        }
+    }
+}
+
+impl<R: Rules + Default, B: Backend> Default for FifoLock<R, B> {
+    fn default() -> Self {
+        Self::new(R::default())
     }
 }
 
@@ -161,77 +156,5 @@ impl<R: Rules, B: Backend> fmt::Debug for FifoLock<R, B> {
             .field("lock", &self.lock)
             .field("report", &self.report())
             .finish()
-    }
-}
-
-/// A hold on an observed [`FifoLock`]: dropped, it releases, and its time is
-/// noted.
-#[must_use = "a hold that is dropped at once releases at once"]
-pub struct Hold<'a, R: Rules, B: Backend> {
-    /// There until it is dropped.
-    hold: Option<crate::Hold<'a, R, Observed<B>>>,
-    lock: &'a FifoLock<R, B>,
-    since: Duration,
-}
-
-impl<'a, R: Rules, B: Backend> Hold<'a, R, B> {
-    /// The mode in which it holds.
-    pub fn mode(&self) -> R::Mode {
-        self.there().mode()
-    }
-
-    /// How many units it holds.
-    pub fn weight(&self) -> u32 {
-        self.there().weight()
-    }
-
-    /// The lock that it holds.
-    pub fn lock(&self) -> &'a FifoLock<R, B> {
-        self.lock
-    }
-
-    /// Changes its mode in one step, if that is possible now.
-    pub fn try_convert(&mut self, mode: R::Mode) -> bool {
-        self.there_mut().try_convert(mode)
-    }
-
-    /// Changes its mode in one step, waiting until that is possible. The time
-    /// counts as held.
-    ///
-    /// # Errors
-    ///
-    /// As [`crate::Hold::convert`].
-    pub fn convert(&mut self, mode: R::Mode) -> Result<(), ConvertError> {
-        self.there_mut().convert(mode)
-    }
-
-    fn there(&self) -> &crate::Hold<'a, R, Observed<B>> {
-        match &self.hold {
-            Some(hold) => hold,
-            None => unreachable!("it is there until it is dropped"),
-        }
-    }
-
-    pub(super) fn there_mut(&mut self) -> &mut crate::Hold<'a, R, Observed<B>> {
-        match &mut self.hold {
-            Some(hold) => hold,
-            None => unreachable!("it is there until it is dropped"),
-        }
-    }
-}
-
-impl<R: Rules, B: Backend> Drop for Hold<'_, R, B> {
-    fn drop(&mut self) {
-        if let Some(hold) = self.hold.take() {
-            let mode = hold.mode();
-            drop(hold);
-            self.lock.probe.left(self.since, &mode);
-        }
-    }
-}
-
-impl<R: Rules, B: Backend> fmt::Debug for Hold<'_, R, B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hold").field("mode", &self.mode()).field("weight", &self.weight()).finish()
     }
 }

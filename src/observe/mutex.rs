@@ -25,6 +25,12 @@ pub struct RawMutex<B: Backend> {
 }
 
 impl<B: Backend> RawMutex<B> {
+    /// Unlocked, with a probe without a name.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self::observed(Probe::new())
+    }
+
     /// Unlocked, with this probe.
     #[must_use]
     pub const fn observed(probe: Probe) -> Self {
@@ -58,6 +64,12 @@ impl<B: Backend> RawMutex<B> {
     }
 }
 
+impl<B: Backend> Default for RawMutex<B> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<B: Backend> fmt::Debug for RawMutex<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RawMutex").field("raw", &self.raw).field("report", &self.report()).finish()
@@ -67,7 +79,7 @@ impl<B: Backend> fmt::Debug for RawMutex<B> {
 // SAFETY: as the plain lock, which does all of it (V1).
 unsafe impl<B: Backend> lock_api::RawMutex for RawMutex<B> {
     #[allow(clippy::declare_interior_mutable_const)]
-    const INIT: Self = Self::observed(Probe::new());
+    const INIT: Self = Self::new();
     type Guard = Stamped<Lined>;
 
     fn lock(&self) -> Stamped<Lined> {

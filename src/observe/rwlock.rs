@@ -37,6 +37,12 @@ pub struct RawRwLock<P: Preference, B: Backend> {
 }
 
 impl<P: Preference, B: Backend> RawRwLock<P, B> {
+    /// Unlocked, with a probe without a name.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self::observed(Probe::new())
+    }
+
     /// Unlocked, with this probe.
     #[must_use]
     pub const fn observed(probe: Probe) -> Self {
@@ -104,6 +110,12 @@ impl<P: Preference, B: Backend> RawRwLock<P, B> {
     }
 }
 
+impl<P: Preference, B: Backend> Default for RawRwLock<P, B> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<P: Preference, B: Backend> fmt::Debug for RawRwLock<P, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RawRwLock").field("raw", &self.raw).field("report", &self.report()).finish()
@@ -113,7 +125,7 @@ impl<P: Preference, B: Backend> fmt::Debug for RawRwLock<P, B> {
 // SAFETY: as the plain lock, which does all of it (V1).
 unsafe impl<P: Preference, B: Backend> lock_api::RawRwLock for RawRwLock<P, B> {
     #[allow(clippy::declare_interior_mutable_const)]
-    const INIT: Self = Self::observed(Probe::new());
+    const INIT: Self = Self::new();
     type SharedGuard = Stamped<Lined>;
     type ExclusiveGuard = Stamped<Lined>;
 

@@ -1,14 +1,15 @@
-//! A semaphore with a probe.
+//! Semaphores with a probe.
 
 use core::fmt;
-use core::time::Duration;
 
 use super::inner::Observed;
+use super::permit::{Counting, Permit, parts};
 use super::probe::{Probe, Report, Stamped};
 use crate::backend::Backend;
-use crate::error::{TooMany, TooManyPermits};
+use crate::error::{AcquireError, Closed, TooMany, TooManyPermits};
 use crate::rules::Permit as Mode;
-use crate::semaphore::{self, Counted, Face};
+use crate::semaphore::{self, Counted, Face, ONE, Plain, Told, ToldMany, closed, request};
+use crate::wait::node::{Refusal, Request};
 use crate::wait::{Forever, Limit};
 
 /// A [`Semaphore`](crate::Semaphore), observed.
@@ -26,19 +27,61 @@ pub struct Semaphore<B: Backend> {
     probe: Probe,
 }
 
-impl<B: Backend> Semaphore<B> {
-    /// The most permits that a semaphore can have.
-    pub const MAX_PERMITS: usize = semaphore::Semaphore::<B>::MAX_PERMITS;
+/// Writes what both kinds of semaphore have.
+macro_rules! counted {
+    ($semaphore:ident) => {
+        /// The most permits that a semaphore can have.
+        pub const MAX_PERMITS: usize = semaphore::Semaphore::<B>::MAX_PERMITS;
 
-    /// With so many permits, and a probe without a name.
-    ///
-    /// # Panics
-    ///
-    /// As [`crate::Semaphore::new`].
-    #[must_use]
-    pub const fn new(permits: usize) -> Self {
-        Self::observed(permits, Probe::new())
-    }
+        /// With so many permits, and a probe without a name.
+        ///
+        /// # Panics
+        ///
+        /// As [`crate::Semaphore::new`].
+        #[must_use]
+        #[track_caller]
+        pub const fn new(permits: usize) -> Self {
+            Self::observed(permits, Probe::new())
+        }
+
+        /// As [`crate::Semaphore::resize`].
+        ///
+        /// # Errors
+        ///
+        /// As there.
+        pub fn resize(&self, permits: usize) -> Result<(), TooManyPermits> {
+            self.$semaphore.resize(permits)
+        }
+
+        /// As [`crate::Semaphore::close`].
+        pub fn close(&self) {
+            self.$semaphore.close();
+        }
+
+        /// Whether it has been closed.
+        pub fn is_closed(&self) -> bool {
+            self.$semaphore.is_closed()
+        }
+
+        /// How many permits are free now: a snapshot.
+        pub fn available_permits(&self) -> usize {
+            self.$semaphore.available_permits()
+        }
+
+        /// How many permits there are in all, free or taken.
+        pub fn permits(&self) -> usize {
+            self.$semaphore.permits()
+        }
+
+        /// How many requests wait now.
+        pub fn waiting(&self) -> usize {
+            self.$semaphore.waiting()
+        }
+    };
+}
+
+impl<B: Backend> Semaphore<B> {
+    counted!(semaphore);
 
     /// With so many permits, and this probe.
     ///
@@ -46,6 +89,7 @@ impl<B: Backend> Semaphore<B> {
     ///
     /// As [`crate::Semaphore::new`].
     #[must_use]
+    #[track_caller]
     pub const fn observed(permits: usize, probe: Probe) -> Self {
         Self { semaphore: semaphore::Semaphore::new(permits), probe }
     }
@@ -55,12 +99,11 @@ impl<B: Backend> Semaphore<B> {
     /// # Panics
     ///
     /// If it is closed, or becomes so while this waits.
-    pub fn acquire(&self) -> Permit<'_, B> {
-        loop {
-            // Without a limit it ends with the permit the first time.
-            if let Some(permit) = self.enter(|| Some(self.semaphore.acquire())) {
-                return permit;
-            }
+    #[track_caller]
+    pub fn acquire(&self) -> Permit<&Self> {
+        match self.wait::<Plain>(ONE) {
+            Ok(permit) => permit,
+            Err(_) => closed(),
         }
     }
 
@@ -69,13 +112,13 @@ impl<B: Backend> Semaphore<B> {
     /// # Errors
     ///
     /// [`TooMany`] when there are fewer permits in all.
-    pub fn acquire_many(&self, count: u32) -> Result<Permit<'_, B>, TooMany> {
-        loop {
-            // As above.
-            if let Some(permit) = self.enter_many(count, &Forever)? {
-                return Ok(permit);
-            }
-        }
+    pub fn acquire_many(&self, count: u32) -> Result<Permit<&Self>, TooMany> {
+        Counted::output(self.wait::<Counted>(request(count)), count)
+    }
+
+    /// As [`crate::Semaphore::try_acquire`].
+    pub fn try_acquire(&self) -> Option<Permit<&Self>> {
+        self.try_enter::<Plain>(ONE).ok().flatten()
     }
 
     /// As [`crate::Semaphore::try_acquire_many`].
@@ -83,49 +126,8 @@ impl<B: Backend> Semaphore<B> {
     /// # Errors
     ///
     /// [`TooMany`] when there are fewer permits in all.
-    pub fn try_acquire_many(&self, count: u32) -> Result<Option<Permit<'_, B>>, TooMany> {
-        let permit = self.semaphore.try_acquire_many(count)?;
-        Ok(permit.map(|guard| self.permit(Stamped { guard, since: self.probe.entered() })))
-    }
-
-    /// As [`crate::Semaphore::try_acquire`].
-    pub fn try_acquire(&self) -> Option<Permit<'_, B>> {
-        let permit = self.semaphore.try_acquire()?;
-        Some(self.permit(Stamped { guard: permit, since: self.probe.entered() }))
-    }
-
-    /// As [`crate::Semaphore::resize`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn resize(&self, permits: usize) -> Result<(), TooManyPermits> {
-        self.semaphore.resize(permits)
-    }
-
-    /// As [`crate::Semaphore::close`].
-    pub fn close(&self) {
-        self.semaphore.close();
-    }
-
-    /// Whether it has been closed.
-    pub fn is_closed(&self) -> bool {
-        self.semaphore.is_closed()
-    }
-
-    /// How many permits are free now: a snapshot.
-    pub fn available_permits(&self) -> usize {
-        self.semaphore.available_permits()
-    }
-
-    /// How many permits there are in all, free or taken.
-    pub fn permits(&self) -> usize {
-        self.semaphore.permits()
-    }
-
-    /// How many requests wait now.
-    pub fn waiting(&self) -> usize {
-        self.semaphore.waiting()
+    pub fn try_acquire_many(&self, count: u32) -> Result<Option<Permit<&Self>>, TooMany> {
+        Counted::output(self.try_enter::<Counted>(request(count)), count)
     }
 
     /// Its probe.
@@ -142,39 +144,50 @@ impl<B: Backend> Semaphore<B> {
         &self.semaphore
     }
 
-    /// Enters, at once or by `wait`.
-    pub(super) fn enter<'a>(
-        &'a self,
-        wait: impl FnOnce() -> Option<semaphore::Permit<'a, Observed<B>>>,
-    ) -> Option<Permit<'a, B>> {
-        let now = || self.semaphore.try_acquire();
-        Some(self.permit(self.probe.enter(&Mode::Permit, now, wait, drop)?))
+    /// Takes some now, or none.
+    fn try_enter<F: Face>(&self, request: Request) -> Result<Option<Permit<&Self>>, Refusal> {
+        let permit = self.semaphore.try_request::<F>(request)?;
+        Ok(permit.map(|guard| {
+            let since = self.probe.entered();
+            Permit::new(self, parts(Stamped { guard, since }))
+        }))
     }
 
-    /// Takes several, at once or until `limit`.
-    pub(super) fn enter_many(
+    /// Takes some, at once or by waiting until `limit`.
+    pub(super) fn enter<F: Face>(
         &self,
-        count: u32,
+        request: Request,
         limit: &impl Limit,
-    ) -> Result<Option<Permit<'_, B>>, TooMany> {
-        if let Some(permit) = self.try_acquire_many(count)? {
+    ) -> Result<Option<Permit<&Self>>, Refusal> {
+        if let Some(permit) = self.try_enter::<F>(request)? {
             return Ok(Some(permit));
         }
         let start = self.probe.now();
-        let request = semaphore::request(count);
-        let waited = self.semaphore.wait_within::<Counted>(request, limit);
+        let waited = self.semaphore.wait_within::<F>(request, limit);
         let Ok(Some(permit)) = waited else {
             self.probe.gave_up(start, &Mode::Permit);
-            return Counted::output(waited.map(|_| None), count);
+            return waited.map(|_| None);
         };
-        Ok(Some(self.permit(self.probe.served(start, &Mode::Permit, permit, drop))))
+        let stamped = self.probe.served(start, &Mode::Permit, permit, drop);
+        Ok(Some(Permit::new(self, parts(stamped))))
     }
 
-    pub(super) fn permit<'a>(
-        &'a self,
-        stamped: Stamped<semaphore::Permit<'a, Observed<B>>>,
-    ) -> Permit<'a, B> {
-        Permit { permit: Some(stamped.guard), semaphore: self, since: stamped.since }
+    /// Takes some, waiting for as long as it takes.
+    pub(super) fn wait<F: Face>(&self, request: Request) -> Result<Permit<&Self>, Refusal> {
+        loop {
+            // Without a limit it ends with an answer the first time.
+            if let Some(permit) = self.enter::<F>(request, &Forever)? {
+                return Ok(permit);
+            }
+        }
+    }
+}
+
+impl<B: Backend> Counting for Semaphore<B> {
+    type Backend = B;
+
+    fn counted(&self) -> &Self {
+        self
     }
 }
 
@@ -187,45 +200,105 @@ impl<B: Backend> fmt::Debug for Semaphore<B> {
     }
 }
 
-/// Permits of an observed [`Semaphore`]: dropped, they go back, and their time
-/// is noted.
-#[must_use = "a permit that is dropped at once goes back at once"]
-pub struct Permit<'a, B: Backend> {
-    /// There until it is dropped.
-    permit: Option<semaphore::Permit<'a, Observed<B>>>,
-    semaphore: &'a Semaphore<B>,
-    since: Duration,
+/// A [`ClosableSemaphore`](crate::ClosableSemaphore), observed: who is sent away
+/// has given up.
+///
+/// ```
+/// use portunus::observe::{Probe, sync::ClosableSemaphore};
+///
+/// static JOBS: ClosableSemaphore = ClosableSemaphore::observed(1, Probe::new().named("jobs"));
+///
+/// drop(JOBS.acquire()?);
+/// JOBS.close();
+/// assert!(JOBS.try_acquire().is_err());
+/// assert_eq!(JOBS.report().acquisitions, 1);
+/// # Ok::<(), portunus::Closed>(())
+/// ```
+pub struct ClosableSemaphore<B: Backend> {
+    inner: Semaphore<B>,
 }
 
-impl<'a, B: Backend> Permit<'a, B> {
-    /// How many permits these are.
+impl<B: Backend> ClosableSemaphore<B> {
+    counted!(inner);
+
+    /// With so many permits, and this probe.
+    ///
+    /// # Panics
+    ///
+    /// As [`crate::Semaphore::new`].
     #[must_use]
-    pub fn count(&self) -> u32 {
-        self.permit.as_ref().map_or(0, semaphore::Permit::count)
+    #[track_caller]
+    pub const fn observed(permits: usize, probe: Probe) -> Self {
+        Self { inner: Semaphore::observed(permits, probe) }
     }
 
-    /// The semaphore that they belong to.
-    #[must_use]
-    pub fn semaphore(&self) -> &'a Semaphore<B> {
-        self.semaphore
+    /// As [`crate::ClosableSemaphore::acquire`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn acquire(&self) -> Result<Permit<&Semaphore<B>>, Closed> {
+        Told::output(self.inner.wait::<Told>(ONE), 1)
     }
 
-    /// As [`crate::Permit::split`]. Both parts are held since then.
-    pub fn split(&mut self, count: u32) -> Option<Self> {
-        let permit = self.permit.as_mut()?.split(count)?;
-        Some(Self { permit: Some(permit), semaphore: self.semaphore, since: self.since })
+    /// As [`crate::ClosableSemaphore::acquire_many`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn acquire_many(&self, count: u32) -> Result<Permit<&Semaphore<B>>, AcquireError> {
+        ToldMany::output(self.inner.wait::<ToldMany>(request(count)), count)
+    }
+
+    /// As [`crate::ClosableSemaphore::try_acquire`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn try_acquire(&self) -> Result<Option<Permit<&Semaphore<B>>>, Closed> {
+        Told::output(self.inner.try_enter::<Told>(ONE), 1)
+    }
+
+    /// As [`crate::ClosableSemaphore::try_acquire_many`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn try_acquire_many(
+        &self,
+        count: u32,
+    ) -> Result<Option<Permit<&Semaphore<B>>>, AcquireError> {
+        ToldMany::output(self.inner.try_enter::<ToldMany>(request(count)), count)
+    }
+
+    /// Its probe.
+    pub fn probe(&self) -> &Probe {
+        self.inner.probe()
+    }
+
+    /// What was counted until now.
+    pub fn report(&self) -> Report {
+        self.inner.report()
+    }
+
+    pub(super) fn inner(&self) -> &Semaphore<B> {
+        &self.inner
     }
 }
 
-impl<B: Backend> Drop for Permit<'_, B> {
-    fn drop(&mut self) {
-        drop(self.permit.take());
-        self.semaphore.probe.left(self.since, &Mode::Permit);
+impl<B: Backend> Counting for ClosableSemaphore<B> {
+    type Backend = B;
+
+    fn counted(&self) -> &Semaphore<B> {
+        &self.inner
     }
 }
 
-impl<B: Backend> fmt::Debug for Permit<'_, B> {
+impl<B: Backend> fmt::Debug for ClosableSemaphore<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit").field("count", &self.count()).finish_non_exhaustive()
+        f.debug_struct("ClosableSemaphore")
+            .field("semaphore", &self.inner.semaphore)
+            .field("report", &self.report())
+            .finish()
     }
 }

@@ -266,7 +266,7 @@ impl<'a, R: Rules, B: Backend> Releasable for Hold<'a, R, B> {
     type Place = HoldPlace<&'a FifoLock<R, B>>;
 
     fn place(&self) -> Self::Place {
-        HoldPlace { lock: self.lock(), units: self.units() }
+        HoldPlace::new(self.lock(), self.units())
     }
 
     fn take(place: Self::Place) -> Self {
@@ -283,6 +283,10 @@ pub struct HoldPlace<L> {
 }
 
 impl<L> HoldPlace<L> {
+    pub(crate) fn new(lock: L, units: Units) -> Self {
+        Self { lock, units }
+    }
+
     /// What the hold had asked for. It fitted once, so it may be asked for.
     pub(crate) fn request(&self) -> Request {
         self.units.request()

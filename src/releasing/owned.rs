@@ -50,7 +50,7 @@ impl<R: Rules, B: Backend, L: ?Sized + Kept<R, B>> Releasable for OwnedHold<R, B
     type Place = HoldPlace<Arc<L>>;
 
     fn place(&self) -> Self::Place {
-        HoldPlace { lock: Arc::clone(self.lock()), units: self.units() }
+        HoldPlace::new(Arc::clone(self.lock()), self.units())
     }
 
     fn take(place: Self::Place) -> Self {

@@ -102,7 +102,7 @@ impl Face for ToldMany {
 #[cold]
 #[inline(never)]
 #[track_caller]
-pub(super) fn closed() -> ! {
+pub(crate) fn closed() -> ! {
     stop(
         "the semaphore is closed: this acquisition has no way to say so, those of a \
          ClosableSemaphore have",

@@ -8,9 +8,10 @@ use core::fmt;
 use core::mem;
 
 pub use closable::ClosableSemaphore;
-pub(crate) use face::gone;
 #[allow(unreachable_pub, unused_imports, reason = "futures name them, and they are a feature")]
 pub use face::{Again, Counted, Face, Plain, Told, ToldMany};
+#[allow(unused_imports, reason = "of observed semaphores")]
+pub(crate) use face::{closed, gone};
 
 use crate::atomic::{AtomicUsize, Ordering, constructor};
 use crate::backend::Backend;
@@ -171,7 +172,7 @@ impl<B: Backend> Semaphore<B> {
     pub fn acquire(&self) -> Permit<'_, B> {
         match self.raw.acquire_or(ONE, &Forever) {
             Ok(lined) => self.permit(1, lined),
-            Err(_) => face::closed(),
+            Err(_) => closed(),
         }
     }
 

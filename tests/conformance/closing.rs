@@ -9,22 +9,26 @@ use std::time::{Duration, Instant};
 use portunus::{AcquireError, Backend, ClosableSemaphore, Closed, Semaphore};
 
 use crate::faces::Face;
+use crate::kin::Kin;
 use crate::script::{Outcome, Script};
 use crate::subject::Count::{Many, One};
+use crate::subject::Permits as _;
 use crate::support::{Hand, panic_of, poll_by, ready, until, watched};
+
+type Closable<F> = <<F as Face>::Kin as Kin>::ClosableSemaphore<<F as Face>::Backend>;
 
 /// Longer than any test.
 const LONG: Duration = Duration::from_secs(3600);
 
 /// The party is told that it is closed.
 #[track_caller]
-fn sent_away<F: Face>(script: &Script<F, ClosableSemaphore<F::Backend>>, index: usize) {
+fn sent_away<F: Face>(script: &Script<F, Closable<F>>, index: usize) {
     let Outcome::Refused(text) = script.outcome(index) else { panic!("it was not refused") };
     assert!(text.contains("closed"), "{text}");
 }
 
 fn everybody_in_line_is_sent_away<F: Face>() {
-    let mut script = Script::<F, _>::new(ClosableSemaphore::<F::Backend>::new(2));
+    let mut script = Script::<F, _>::new(F::Kin::closable(2));
     for count in [One, One, One, Many(2), One] {
         script.asks(count);
     }
@@ -54,13 +58,13 @@ fn everybody_in_line_is_sent_away<F: Face>() {
 }
 
 fn those_before_a_gate_are_sent_away<F: Face>() {
-    let mut script = Script::<F, _>::new(ClosableSemaphore::<F::Backend>::new(0));
+    let mut script = Script::<F, _>::new(F::Kin::closable(0));
     script.asks(One);
     script.asks(One);
     script.subject().close();
     sent_away(&script, 0);
     sent_away(&script, 1);
-    script.subject().resize(1).expect("so many can be");
+    script.subject().resize(1);
     assert!(script.subject().is_closed(), "a resize does not open it");
     script.asks(One);
     sent_away(&script, 2);

@@ -10,6 +10,7 @@ use portunus::{Backend, Left, Limit, Turn, Wait};
 use spin::relax::RelaxStrategy;
 
 use crate::executor::{Executor, Job, Spawner};
+use crate::kin::{Kin, Plain};
 use crate::script::{Life, Party};
 use crate::subject::Subject;
 
@@ -29,6 +30,9 @@ pub(crate) type YieldingCritical = portunus::critical::Critical<Yield>;
 pub(crate) trait Face: Default {
     /// The locks that it can wait for.
     type Backend: Backend;
+
+    /// Which kind of them it does.
+    type Kin: Kin;
 
     /// Parties that are woken notice it in the order of their wake-ups.
     const IN_ORDER: bool = false;
@@ -54,6 +58,7 @@ impl<B> Default for Blocking<B> {
 
 impl<B: Backend> Face for Blocking<B> {
     type Backend = B;
+    type Kin = Plain;
 
     fn start<S: Subject>(&self, subject: &Arc<S>, ask: S::Ask, party: &Arc<Party>) {
         let (subject, party) = (Arc::clone(subject), Arc::clone(party));
@@ -127,6 +132,7 @@ fn start_revocable<S: Subject>(subject: &Arc<S>, ask: S::Ask, party: &Arc<Party>
 
 impl<B: Backend> Face for Timed<B> {
     type Backend = Revocable<B>;
+    type Kin = Plain;
 
     fn start<S: Subject>(&self, subject: &Arc<S>, ask: S::Ask, party: &Arc<Party>) {
         start_revocable(subject, ask, party);
@@ -157,6 +163,7 @@ fn start_task<S: Subject>(spawner: &Spawner, subject: &Arc<S>, ask: S::Ask, part
 
 impl<E: Executor, B: Backend> Face for Tasks<E, B> {
     type Backend = B;
+    type Kin = Plain;
     const IN_ORDER: bool = E::IN_ORDER;
 
     fn start<S: Subject>(&self, subject: &Arc<S>, ask: S::Ask, party: &Arc<Party>) {
@@ -186,6 +193,7 @@ impl<E: Default, B> Default for Mixed<E, B> {
 
 impl<E: Executor, B: Backend> Face for Mixed<E, B> {
     type Backend = Revocable<B>;
+    type Kin = Plain;
 
     fn start<S: Subject>(&self, subject: &Arc<S>, ask: S::Ask, party: &Arc<Party>) {
         if party.index().is_multiple_of(2) {
@@ -205,5 +213,35 @@ impl<E: Executor, B: Backend> Face for Mixed<E, B> {
 
     fn advance(&self) {
         self.executor.advance();
+    }
+}
+
+/// The face `F`, waiting for other locks than plain ones.
+pub(crate) struct Of<K, F> {
+    face: F,
+    kin: PhantomData<fn() -> K>,
+}
+
+impl<K, F: Default> Default for Of<K, F> {
+    fn default() -> Self {
+        Self { face: F::default(), kin: PhantomData }
+    }
+}
+
+impl<K: Kin, F: Face> Face for Of<K, F> {
+    type Backend = F::Backend;
+    type Kin = K;
+    const IN_ORDER: bool = F::IN_ORDER;
+
+    fn start<S: Subject>(&self, subject: &Arc<S>, ask: S::Ask, party: &Arc<Party>) {
+        self.face.start(subject, ask, party);
+    }
+
+    fn work(&self, index: usize, block: Box<dyn FnOnce() + Send>, task: Job) {
+        self.face.work(index, block, task);
+    }
+
+    fn advance(&self) {
+        self.face.advance();
     }
 }

@@ -4,19 +4,20 @@
 //! A history says who has been let in so far, `x` or `-` for each party in the
 //! order in which they asked.
 
-use portunus::FifoLock;
-
 use crate::faces::Face;
+use crate::kin::Kin;
 use crate::rules::Access::{Read, Write};
 use crate::rules::Slot::Taken;
 use crate::rules::Sole::Exclusive;
 use crate::rules::{Access, OneAtATime, ReadWrite, Slots};
 use crate::script::{Order, Outcome, Script};
+use crate::subject::Subject as _;
 
-type Locks<F, R> = Script<F, FifoLock<R, <F as Face>::Backend>>;
+type Lock<F, R> = <<F as Face>::Kin as Kin>::FifoLock<R, <F as Face>::Backend>;
+type Locks<F, R> = Script<F, Lock<F, R>>;
 
 fn exclusives<F: Face>(count: usize) -> Locks<F, OneAtATime> {
-    let mut script: Locks<F, OneAtATime> = Script::new(FifoLock::new(OneAtATime));
+    let mut script: Locks<F, OneAtATime> = Script::new(F::Kin::fifo_lock(OneAtATime));
     for _ in 0..count {
         script.asks(Exclusive);
     }
@@ -24,7 +25,7 @@ fn exclusives<F: Face>(count: usize) -> Locks<F, OneAtATime> {
 }
 
 fn accesses<F: Face>(accesses: &[Access]) -> Locks<F, ReadWrite> {
-    let mut script: Locks<F, ReadWrite> = Script::new(FifoLock::new(ReadWrite));
+    let mut script: Locks<F, ReadWrite> = Script::new(F::Kin::fifo_lock(ReadWrite));
     for &access in accesses {
         script.asks(access);
     }
@@ -32,7 +33,7 @@ fn accesses<F: Face>(accesses: &[Access]) -> Locks<F, ReadWrite> {
 }
 
 fn slots<F: Face>(slots: usize, count: usize) -> Locks<F, Slots> {
-    let mut script: Locks<F, Slots> = Script::new(FifoLock::new(Slots(slots)));
+    let mut script: Locks<F, Slots> = Script::new(F::Kin::fifo_lock(Slots(slots)));
     for _ in 0..count {
         script.asks(Taken);
     }
@@ -287,8 +288,8 @@ fn release_and_cancel_at_once<F: Face>() {
     script.tell(1, Order::Cancel);
     assert_eq!(script.outcome(0), Outcome::Finished);
     assert_eq!(script.outcome(1), Outcome::Cancelled);
-    assert_eq!(script.subject().holders(Exclusive), 1);
-    assert_eq!(script.subject().waiting(), 0);
+    assert_eq!(script.subject().held(Exclusive), 1);
+    assert_eq!(script.subject().in_line(), 0);
     script.enters(2);
     script.end();
 }

@@ -20,7 +20,7 @@ macro_rules! instantiate {
     };
 }
 
-/// On every face; those of `cancelling` only where a queued request can be
+/// On every face, and on some with the locks' other kin; those of `cancelling` only where a queued request can be
 /// taken back.
 macro_rules! on_faces {
     (all: [$($all:ident),* $(,)?], cancelling: [$($cancelling:ident),* $(,)?] $(,)?) => {
@@ -45,6 +45,34 @@ macro_rules! on_faces {
             mixed_on_sync: crate::faces::Mixed<crate::executor::Smol, portunus::sync::Threads>,
             mixed_on_critical:
                 crate::faces::Mixed<crate::executor::RunQueue, crate::faces::YieldingCritical>,
+            timed_threads_kept: crate::faces::Of<
+                crate::kin::Kept, crate::faces::Timed<portunus::sync::Threads>>,
+            queue_kept: crate::faces::Of<
+                crate::kin::Kept,
+                crate::faces::Tasks<crate::executor::RunQueue, portunus::sync::Threads>>,
+        } [$($all,)* $($cancelling),*]);
+        #[cfg(feature = "observe")]
+        instantiate!({
+            threads_observed: crate::faces::Of<
+                crate::observed::Observed, crate::faces::Blocking<portunus::sync::Threads>>,
+            threads_observed_kept: crate::faces::Of<
+                crate::observed::ObservedKept, crate::faces::Blocking<portunus::sync::Threads>>,
+        } [$($all),*]);
+        #[cfg(feature = "observe")]
+        instantiate!({
+            timed_threads_observed: crate::faces::Of<
+                crate::observed::Observed, crate::faces::Timed<portunus::sync::Threads>>,
+            timed_threads_observed_kept: crate::faces::Of<
+                crate::observed::ObservedKept, crate::faces::Timed<portunus::sync::Threads>>,
+            queue_observed: crate::faces::Of<
+                crate::observed::Observed,
+                crate::faces::Tasks<crate::executor::RunQueue, portunus::sync::Threads>>,
+            queue_observed_kept: crate::faces::Of<
+                crate::observed::ObservedKept,
+                crate::faces::Tasks<crate::executor::RunQueue, portunus::sync::Threads>>,
+            mixed_observed_kept: crate::faces::Of<
+                crate::observed::ObservedKept,
+                crate::faces::Mixed<crate::executor::RunQueue, crate::faces::YieldingCritical>>,
         } [$($all,)* $($cancelling),*]);
     };
 }

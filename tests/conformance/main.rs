@@ -28,6 +28,9 @@
 //! leave, and looks after each step who is inside. A release hands over before
 //! it returns; so the counts of the lock are right at once, and only for a
 //! party to notice its turn the driver has to wait.
+//!
+//! A face also says which [kin](kin::Kin) of the locks: plain or observed, held
+//! by reference or by what keeps them alive.
 
 #![cfg(all(feature = "std", feature = "async", feature = "critical-section"))]
 #![allow(missing_docs)]
@@ -39,6 +42,9 @@ mod macros;
 
 mod executor;
 mod faces;
+mod kin;
+#[cfg(feature = "observe")]
+mod observed;
 mod raw;
 mod rules;
 mod script;

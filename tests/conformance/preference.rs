@@ -5,16 +5,18 @@ use portunus::rules::Preference;
 use portunus::{Backend, Fair, ReadPreferring, WritePreferring};
 
 use crate::faces::Face;
+use crate::kin::Kin;
 use crate::raw;
 use crate::script::Script;
 use crate::subject::Want::{Read, Write};
 use crate::subject::{RwLock, Want};
 use crate::support::{Hand, ready};
 
-type Shared<F, P> = Script<F, RwLock<P, <F as Face>::Backend>>;
+type Lock<F, P> = <<F as Face>::Kin as Kin>::RwLock<P, <F as Face>::Backend>;
+type Shared<F, P> = Script<F, Lock<F, P>>;
 
 fn shared<F: Face, P: Preference>(wants: &[Want]) -> Shared<F, P> {
-    let mut script: Shared<F, P> = Script::new(RwLock::new(0));
+    let mut script: Shared<F, P> = Script::new(F::Kin::rwlock());
     for &want in wants {
         script.asks(want);
     }
@@ -111,7 +113,7 @@ fn nested_reads<F: Face>() {
         script.asks(Read);
         script.asks(Write);
         script.history("x-");
-        let lock = script.subject();
+        let lock = F::Kin::inner(script.subject());
         // The driver is the one that reads already.
         let again = lock.try_read();
         assert_eq!(again.is_some(), nested);

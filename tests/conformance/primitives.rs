@@ -1,24 +1,28 @@
 //! The ready-made locks, on every face: mutex, fair readers-writer lock,
 //! semaphore.
 
-use portunus::Semaphore;
 use portunus::rules::Fair;
 
 use crate::faces::Face;
+use crate::kin::Kin;
 use crate::script::{Order, Outcome, Script};
 use crate::subject::Want::{Read, Write};
-use crate::subject::{Mutex, RwLock, Want};
+use crate::subject::{Permits as _, Subject as _, Want};
 
-fn mutex<F: Face>(count: usize) -> Script<F, Mutex<F::Backend>> {
-    let mut script = Script::<F, _>::new(Mutex::<F::Backend>::new(0));
+type Mutex<F> = <<F as Face>::Kin as Kin>::Mutex<<F as Face>::Backend>;
+type RwLock<F> = <<F as Face>::Kin as Kin>::RwLock<Fair, <F as Face>::Backend>;
+type Semaphore<F> = <<F as Face>::Kin as Kin>::Semaphore<<F as Face>::Backend>;
+
+fn mutex<F: Face>(count: usize) -> Script<F, Mutex<F>> {
+    let mut script = Script::<F, _>::new(F::Kin::mutex());
     for _ in 0..count {
         script.asks(());
     }
     script
 }
 
-fn rwlock<F: Face>(wants: &[Want]) -> Script<F, RwLock<Fair, F::Backend>> {
-    let mut script = Script::<F, _>::new(RwLock::<Fair, F::Backend>::new(0));
+fn rwlock<F: Face>(wants: &[Want]) -> Script<F, RwLock<F>> {
+    let mut script = Script::<F, _>::new(F::Kin::rwlock());
     for &want in wants {
         script.asks(want);
     }
@@ -26,8 +30,8 @@ fn rwlock<F: Face>(wants: &[Want]) -> Script<F, RwLock<Fair, F::Backend>> {
 }
 
 /// Each party asks for so many of `permits`.
-fn semaphore<F: Face>(permits: usize, counts: &[u32]) -> Script<F, Semaphore<F::Backend>> {
-    let mut script = Script::<F, _>::new(Semaphore::<F::Backend>::new(permits));
+fn semaphore<F: Face>(permits: usize, counts: &[u32]) -> Script<F, Semaphore<F>> {
+    let mut script = Script::<F, _>::new(F::Kin::semaphore(permits));
     for &count in counts {
         script.asks(count);
     }
@@ -133,7 +137,7 @@ fn release_and_cancel_at_once<F: Face>() {
     assert_eq!(script.outcome(0), Outcome::Finished);
     assert_eq!(script.outcome(1), Outcome::Cancelled);
     assert_eq!(script.subject().available_permits(), 0);
-    assert_eq!(script.subject().waiting(), 0);
+    assert_eq!(script.subject().in_line(), 0);
     script.enters(2);
     script.enters(3);
     script.end();

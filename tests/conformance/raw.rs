@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(feature = "observe")]
+use portunus::observe;
 use portunus::rules::Preference;
 use portunus::{Backend, RawMutex, RawRwLock};
 
@@ -15,6 +17,24 @@ pub(crate) fn mutex<B: Backend, T>(mutex: &lock_api::Mutex<RawMutex<B>, T>) -> &
 pub(crate) fn rwlock<P: Preference, B: Backend, T>(
     rwlock: &lock_api::RwLock<RawRwLock<P, B>, T>,
 ) -> &RawRwLock<P, B> {
+    // SAFETY: as above.
+    unsafe { rwlock.raw() }
+}
+
+/// The same of observed locks.
+#[cfg(feature = "observe")]
+pub(crate) fn observed_mutex<B: Backend, T>(
+    mutex: &lock_api::Mutex<observe::RawMutex<B>, T>,
+) -> &observe::RawMutex<B> {
+    // SAFETY: as above.
+    unsafe { mutex.raw() }
+}
+
+/// As above.
+#[cfg(feature = "observe")]
+pub(crate) fn observed_rwlock<P: Preference, B: Backend, T>(
+    rwlock: &lock_api::RwLock<observe::RawRwLock<P, B>, T>,
+) -> &observe::RawRwLock<P, B> {
     // SAFETY: as above.
     unsafe { rwlock.raw() }
 }

@@ -8,32 +8,31 @@ use std::thread;
 use portunus::{AcquireError, Backend, ClosableSemaphore, Semaphore};
 
 use crate::faces::Face;
+use crate::kin::Kin;
 use crate::script::{Outcome, Script};
 use crate::subject::Count::{self, Many, One};
+use crate::subject::{Permits as _, Subject as _};
 use crate::support::{Hand, ready, watched};
 
+type Closable<F> = <<F as Face>::Kin as Kin>::ClosableSemaphore<<F as Face>::Backend>;
+
 /// Each party asks for so many of `permits`.
-fn script<F: Face>(permits: usize, counts: &[Count]) -> Script<F, ClosableSemaphore<F::Backend>> {
-    let mut script = Script::<F, _>::new(ClosableSemaphore::<F::Backend>::new(permits));
+fn script<F: Face>(permits: usize, counts: &[Count]) -> Script<F, Closable<F>> {
+    let mut script = Script::<F, _>::new(F::Kin::closable(permits));
     for &count in counts {
         script.asks(count);
     }
     script
 }
 
-fn resize<F: Face>(script: &Script<F, ClosableSemaphore<F::Backend>>, permits: usize) {
-    script.subject().resize(permits).expect("so many can be");
+fn resize<F: Face>(script: &Script<F, Closable<F>>, permits: usize) {
+    script.subject().resize(permits);
     assert_eq!(script.subject().permits(), permits);
 }
 
 /// The party is told that it asked for too many.
 #[track_caller]
-fn too_many<F: Face>(
-    script: &Script<F, ClosableSemaphore<F::Backend>>,
-    index: usize,
-    requested: u32,
-    limit: usize,
-) {
+fn too_many<F: Face>(script: &Script<F, Closable<F>>, index: usize, requested: u32, limit: usize) {
     let Outcome::Refused(text) = script.outcome(index) else { panic!("it was not refused") };
     let said = |number: &str| text.split(|c: char| !c.is_ascii_digit()).any(|word| word == number);
     assert!(said(&requested.to_string()) && said(&limit.to_string()), "{text}");
@@ -57,9 +56,9 @@ fn fewer_permits_wait_for_what_is_out<F: Face>() {
     let script = script::<F>(3, &[One, One, One, One]);
     script.history("xxx-");
     resize(&script, 1);
-    assert_eq!((script.subject().available_permits(), script.subject().waiting()), (0, 1));
+    assert_eq!((script.subject().available_permits(), script.subject().in_line()), (0, 1));
     script.finish(0);
-    assert_eq!((script.subject().available_permits(), script.subject().waiting()), (0, 1));
+    assert_eq!((script.subject().available_permits(), script.subject().in_line()), (0, 1));
     script.finish(1);
     script.history("xxx-");
     script.finish(2);

@@ -3,15 +3,15 @@
 use std::error::Error;
 use std::fmt::Debug;
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use portunus::future::AcquireHold;
 use portunus::prelude::*;
 use portunus::rules::{Preference, SharedMode};
-use portunus::{
-    Backend, ClosableSemaphore, FifoLock, Mode, Permit, RawMutex, RawRwLock, Rules, Semaphore,
-};
+use portunus::{Backend, ClosableSemaphore, FifoLock, Mode, RawMutex, RawRwLock, Rules, Semaphore};
 
 use crate::raw;
 use crate::script::{Outcome, Party};
@@ -49,70 +49,105 @@ pub(crate) trait Subject: Send + Sync + 'static {
     fn in_line(&self) -> usize;
 }
 
-impl<R: Rules + Send + Sync + 'static, B: Backend> Subject for FifoLock<R, B> {
-    type Ask = R::Mode;
+/// A lock that is held by what keeps it alive.
+pub(crate) struct Owned<L>(Arc<L>);
 
-    fn kind(mode: R::Mode) -> usize {
-        Mode::index(mode)
-    }
-
-    fn visit(&self, mode: R::Mode, party: &Party) -> Outcome {
-        party.stay(self.acquire(mode))
-    }
-
-    fn visit_for(&self, mode: R::Mode, limit: Duration, party: &Party) -> Outcome {
-        match self.acquire_for(mode, limit) {
-            Some(hold) => party.stay(hold),
-            None => Outcome::Cancelled,
-        }
-    }
-
-    fn visit_async<'a>(&'a self, mode: R::Mode, party: &'a Party) -> Visit<'a> {
-        Box::pin(async move { party.stay_async(self.acquire_async(mode).await).await })
-    }
-
-    fn held(&self, mode: R::Mode) -> usize {
-        self.holders(mode)
-    }
-
-    fn in_line(&self) -> usize {
-        self.waiting()
+impl<L> Owned<L> {
+    pub(crate) fn new(lock: L) -> Self {
+        Self(Arc::new(lock))
     }
 }
+
+impl<L> Deref for Owned<L> {
+    type Target = Arc<L>;
+
+    fn deref(&self) -> &Arc<L> {
+        &self.0
+    }
+}
+
+/// A [`FifoLock`] or one of its kin, by these methods.
+macro_rules! fifo_subject {
+    ($lock:ty, $acquire:ident, $acquire_for:ident, $acquire_async:ident) => {
+        impl<R: Rules + Send + Sync + 'static, B: Backend> Subject for $lock {
+            type Ask = R::Mode;
+
+            fn kind(mode: R::Mode) -> usize {
+                Mode::index(mode)
+            }
+
+            fn visit(&self, mode: R::Mode, party: &Party) -> Outcome {
+                party.stay(self.$acquire(mode))
+            }
+
+            fn visit_for(&self, mode: R::Mode, limit: Duration, party: &Party) -> Outcome {
+                match self.$acquire_for(mode, limit) {
+                    Some(hold) => party.stay(hold),
+                    None => Outcome::Cancelled,
+                }
+            }
+
+            fn visit_async<'a>(&'a self, mode: R::Mode, party: &'a Party) -> Visit<'a> {
+                Box::pin(async move { party.stay_async(self.$acquire_async(mode).await).await })
+            }
+
+            fn held(&self, mode: R::Mode) -> usize {
+                self.holders(mode)
+            }
+
+            fn in_line(&self) -> usize {
+                self.waiting()
+            }
+        }
+    };
+}
+pub(crate) use fifo_subject;
+
+fifo_subject!(FifoLock<R, B>, acquire, acquire_for, acquire_async);
+fifo_subject!(Owned<FifoLock<R, B>>, acquire_owned, acquire_owned_for, acquire_owned_async);
 
 /// A mutex over a number.
 pub(crate) type Mutex<B> = lock_api::Mutex<RawMutex<B>, u64>;
 
-impl<B: Backend> Subject for Mutex<B> {
-    type Ask = ();
+/// A mutex or one of its kin.
+macro_rules! mutex_subject {
+    ($mutex:ty, $waiting:path, $lock:ident, $try_lock_for:ident, $lock_async:ident) => {
+        impl<B: Backend> Subject for $mutex {
+            type Ask = ();
 
-    fn kind((): ()) -> usize {
-        0
-    }
+            fn kind((): ()) -> usize {
+                0
+            }
 
-    fn visit(&self, (): (), party: &Party) -> Outcome {
-        party.stay(self.lock())
-    }
+            fn visit(&self, (): (), party: &Party) -> Outcome {
+                party.stay(self.$lock())
+            }
 
-    fn visit_for(&self, (): (), limit: Duration, party: &Party) -> Outcome {
-        match self.try_lock_for(limit) {
-            Some(guard) => party.stay(guard),
-            None => Outcome::Cancelled,
+            fn visit_for(&self, (): (), limit: Duration, party: &Party) -> Outcome {
+                match self.$try_lock_for(limit) {
+                    Some(guard) => party.stay(guard),
+                    None => Outcome::Cancelled,
+                }
+            }
+
+            fn visit_async<'a>(&'a self, (): (), party: &'a Party) -> Visit<'a> {
+                Box::pin(async move { party.stay_async(self.$lock_async().await).await })
+            }
+
+            fn held(&self, (): ()) -> usize {
+                usize::from(self.is_locked())
+            }
+
+            fn in_line(&self) -> usize {
+                $waiting(self).waiting()
+            }
         }
-    }
-
-    fn visit_async<'a>(&'a self, (): (), party: &'a Party) -> Visit<'a> {
-        Box::pin(async move { party.stay_async(self.lock_async().await).await })
-    }
-
-    fn held(&self, (): ()) -> usize {
-        usize::from(self.is_locked())
-    }
-
-    fn in_line(&self) -> usize {
-        raw::mutex(self).waiting()
-    }
+    };
 }
+pub(crate) use mutex_subject;
+
+mutex_subject!(Mutex<B>, raw::mutex, lock, try_lock_for, lock_async);
+mutex_subject!(Owned<Mutex<B>>, raw::mutex, lock_arc, try_lock_arc_for, lock_arc_async);
 
 /// A readers-writer lock over a number.
 pub(crate) type RwLock<P, B> = lock_api::RwLock<RawRwLock<P, B>, u64>;
@@ -124,87 +159,133 @@ pub(crate) enum Want {
     Write,
 }
 
-impl<P: Preference, B: Backend> Subject for RwLock<P, B> {
-    type Ask = Want;
+/// A readers-writer lock or one of its kin.
+macro_rules! rwlock_subject {
+    ($rwlock:ty, $raw:path, $read:ident, $try_read_for:ident, $read_async:ident,
+     $write:ident, $try_write_for:ident, $write_async:ident) => {
+        impl<P: Preference, B: Backend> Subject for $rwlock {
+            type Ask = Want;
 
-    fn kind(want: Want) -> usize {
-        want as usize
-    }
+            fn kind(want: Want) -> usize {
+                want as usize
+            }
 
-    fn visit(&self, want: Want, party: &Party) -> Outcome {
-        match want {
-            Want::Read => party.stay(self.read()),
-            Want::Write => party.stay(self.write()),
-        }
-    }
+            fn visit(&self, want: Want, party: &Party) -> Outcome {
+                match want {
+                    Want::Read => party.stay(self.$read()),
+                    Want::Write => party.stay(self.$write()),
+                }
+            }
 
-    fn visit_for(&self, want: Want, limit: Duration, party: &Party) -> Outcome {
-        let outcome = match want {
-            Want::Read => self.try_read_for(limit).map(|guard| party.stay(guard)),
-            Want::Write => self.try_write_for(limit).map(|guard| party.stay(guard)),
-        };
-        outcome.unwrap_or(Outcome::Cancelled)
-    }
+            fn visit_for(&self, want: Want, limit: Duration, party: &Party) -> Outcome {
+                let outcome = match want {
+                    Want::Read => self.$try_read_for(limit).map(|guard| party.stay(guard)),
+                    Want::Write => self.$try_write_for(limit).map(|guard| party.stay(guard)),
+                };
+                outcome.unwrap_or(Outcome::Cancelled)
+            }
 
-    fn visit_async<'a>(&'a self, want: Want, party: &'a Party) -> Visit<'a> {
-        match want {
-            Want::Read => Box::pin(async move { party.stay_async(self.read_async().await).await }),
-            Want::Write => {
-                Box::pin(async move { party.stay_async(self.write_async().await).await })
+            fn visit_async<'a>(&'a self, want: Want, party: &'a Party) -> Visit<'a> {
+                match want {
+                    Want::Read => {
+                        Box::pin(async move { party.stay_async(self.$read_async().await).await })
+                    }
+                    Want::Write => {
+                        Box::pin(async move { party.stay_async(self.$write_async().await).await })
+                    }
+                }
+            }
+
+            fn held(&self, want: Want) -> usize {
+                $raw(self).holders(match want {
+                    Want::Read => SharedMode::Read,
+                    Want::Write => SharedMode::Write,
+                })
+            }
+
+            fn in_line(&self) -> usize {
+                $raw(self).waiting()
             }
         }
-    }
+    };
+}
+pub(crate) use rwlock_subject;
 
-    fn held(&self, want: Want) -> usize {
-        raw::rwlock(self).holders(match want {
-            Want::Read => SharedMode::Read,
-            Want::Write => SharedMode::Write,
-        })
-    }
+rwlock_subject!(
+    RwLock<P, B>, raw::rwlock, read, try_read_for, read_async, write, try_write_for, write_async
+);
+rwlock_subject!(
+    Owned<RwLock<P, B>>,
+    raw::rwlock,
+    read_arc,
+    try_read_arc_for,
+    read_arc_async,
+    write_arc,
+    try_write_arc_for,
+    write_arc_async
+);
 
-    fn in_line(&self) -> usize {
-        raw::rwlock(self).waiting()
-    }
+/// What the scripts do to a semaphore and ask it.
+pub(crate) trait Permits {
+    fn resize(&self, permits: usize);
+    fn close(&self);
+    fn is_closed(&self) -> bool;
+    fn permits(&self) -> usize;
+    fn available_permits(&self) -> usize;
 }
 
-/// Asked for a number of permits, which it has to have.
-impl<B: Backend> Subject for Semaphore<B> {
-    type Ask = u32;
+/// A semaphore or one of its kin, asked for a number of permits, which it has to
+/// have.
+macro_rules! semaphore_subject {
+    ($semaphore:ty, $acquire_many:ident, $acquire_many_for:ident, $acquire_many_async:ident) => {
+        impl<B: Backend> Subject for $semaphore {
+            type Ask = u32;
 
-    fn kind(_: u32) -> usize {
-        0
-    }
+            fn kind(_: u32) -> usize {
+                0
+            }
 
-    fn units(count: u32) -> usize {
-        count as usize
-    }
+            fn units(count: u32) -> usize {
+                count as usize
+            }
 
-    fn visit(&self, count: u32, party: &Party) -> Outcome {
-        party.stay(self.acquire_many(count).expect("there are so many"))
-    }
+            fn visit(&self, count: u32, party: &Party) -> Outcome {
+                party.stay(self.$acquire_many(count).expect("there are so many"))
+            }
 
-    fn visit_for(&self, count: u32, limit: Duration, party: &Party) -> Outcome {
-        match self.acquire_many_for(count, limit).expect("there are so many") {
-            Some(permit) => party.stay(permit),
-            None => Outcome::Cancelled,
+            fn visit_for(&self, count: u32, limit: Duration, party: &Party) -> Outcome {
+                match self.$acquire_many_for(count, limit).expect("there are so many") {
+                    Some(permit) => party.stay(permit),
+                    None => Outcome::Cancelled,
+                }
+            }
+
+            fn visit_async<'a>(&'a self, count: u32, party: &'a Party) -> Visit<'a> {
+                Box::pin(async move {
+                    let permit = self.$acquire_many_async(count).await.expect("there are so many");
+                    party.stay_async(permit).await
+                })
+            }
+
+            fn held(&self, _: u32) -> usize {
+                Permits::permits(self) - Permits::available_permits(self)
+            }
+
+            fn in_line(&self) -> usize {
+                self.waiting()
+            }
         }
-    }
-
-    fn visit_async<'a>(&'a self, count: u32, party: &'a Party) -> Visit<'a> {
-        Box::pin(async move {
-            let permit = self.acquire_many_async(count).await.expect("there are so many");
-            party.stay_async(permit).await
-        })
-    }
-
-    fn held(&self, _: u32) -> usize {
-        self.permits() - self.available_permits()
-    }
-
-    fn in_line(&self) -> usize {
-        self.waiting()
-    }
+    };
 }
+pub(crate) use semaphore_subject;
+
+semaphore_subject!(Semaphore<B>, acquire_many, acquire_many_for, acquire_many_async);
+semaphore_subject!(
+    Owned<Semaphore<B>>,
+    acquire_many_owned,
+    acquire_many_owned_for,
+    acquire_many_owned_async
+);
 
 /// What is asked of a semaphore that may refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,7 +298,7 @@ pub(crate) enum Count {
 
 /// The outcome of a request that was served, whose time was over, or that was
 /// refused.
-fn ended<E: Error, B: Backend>(result: Result<Option<Permit<'_, B>>, E>, party: &Party) -> Outcome {
+pub(crate) fn ended<E: Error, P>(result: Result<Option<P>, E>, party: &Party) -> Outcome {
     match result {
         Ok(Some(permit)) => party.stay(permit),
         Ok(None) => Outcome::Cancelled,
@@ -227,55 +308,136 @@ fn ended<E: Error, B: Backend>(result: Result<Option<Permit<'_, B>>, E>, party: 
 
 /// Parties are told when they are refused. While more is taken than there is,
 /// [`held`](Subject::held) can't tell how much.
-impl<B: Backend> Subject for ClosableSemaphore<B> {
-    type Ask = Count;
+macro_rules! closable_subject {
+    ($semaphore:ty, $acquire:ident, $acquire_for:ident, $acquire_async:ident,
+     $acquire_many:ident, $acquire_many_for:ident, $acquire_many_async:ident) => {
+        impl<B: Backend> Subject for $semaphore {
+            type Ask = Count;
 
-    fn kind(_: Count) -> usize {
-        0
-    }
-
-    fn units(count: Count) -> usize {
-        match count {
-            Count::One => 1,
-            Count::Many(count) => count as usize,
-        }
-    }
-
-    fn visit(&self, count: Count, party: &Party) -> Outcome {
-        match count {
-            Count::One => ended(self.acquire().map(Some), party),
-            Count::Many(count) => ended(self.acquire_many(count).map(Some), party),
-        }
-    }
-
-    fn visit_for(&self, count: Count, limit: Duration, party: &Party) -> Outcome {
-        match count {
-            Count::One => ended(self.acquire_for(limit), party),
-            Count::Many(count) => ended(self.acquire_many_for(count, limit), party),
-        }
-    }
-
-    fn visit_async<'a>(&'a self, count: Count, party: &'a Party) -> Visit<'a> {
-        Box::pin(async move {
-            let permit = match count {
-                Count::One => self.acquire_async().await.map_err(|error| error.to_string()),
-                Count::Many(count) => {
-                    self.acquire_many_async(count).await.map_err(|error| error.to_string())
-                }
-            };
-            match permit {
-                Ok(permit) => party.stay_async(permit).await,
-                Err(error) => Outcome::Refused(error),
+            fn kind(_: Count) -> usize {
+                0
             }
-        })
+
+            fn units(count: Count) -> usize {
+                match count {
+                    Count::One => 1,
+                    Count::Many(count) => count as usize,
+                }
+            }
+
+            fn visit(&self, count: Count, party: &Party) -> Outcome {
+                match count {
+                    Count::One => ended(self.$acquire().map(Some), party),
+                    Count::Many(count) => ended(self.$acquire_many(count).map(Some), party),
+                }
+            }
+
+            fn visit_for(&self, count: Count, limit: Duration, party: &Party) -> Outcome {
+                match count {
+                    Count::One => ended(self.$acquire_for(limit), party),
+                    Count::Many(count) => ended(self.$acquire_many_for(count, limit), party),
+                }
+            }
+
+            fn visit_async<'a>(&'a self, count: Count, party: &'a Party) -> Visit<'a> {
+                Box::pin(async move {
+                    let permit = match count {
+                        Count::One => {
+                            self.$acquire_async().await.map_err(|error| error.to_string())
+                        }
+                        Count::Many(count) => {
+                            let permit = self.$acquire_many_async(count).await;
+                            permit.map_err(|error| error.to_string())
+                        }
+                    };
+                    match permit {
+                        Ok(permit) => party.stay_async(permit).await,
+                        Err(error) => Outcome::Refused(error),
+                    }
+                })
+            }
+
+            fn held(&self, _: Count) -> usize {
+                Permits::permits(self) - Permits::available_permits(self)
+            }
+
+            fn in_line(&self) -> usize {
+                self.waiting()
+            }
+        }
+    };
+}
+pub(crate) use closable_subject;
+
+closable_subject!(
+    ClosableSemaphore<B>,
+    acquire,
+    acquire_for,
+    acquire_async,
+    acquire_many,
+    acquire_many_for,
+    acquire_many_async
+);
+closable_subject!(
+    Owned<ClosableSemaphore<B>>,
+    acquire_owned,
+    acquire_owned_for,
+    acquire_owned_async,
+    acquire_many_owned,
+    acquire_many_owned_for,
+    acquire_many_owned_async
+);
+
+/// What the scripts do to these semaphores, and ask them.
+macro_rules! permits {
+    ($($semaphore:ident)::+) => {
+        impl<B: Backend> Permits for $($semaphore)::+<B> {
+            fn resize(&self, permits: usize) {
+                self.resize(permits).expect("so many can be");
+            }
+
+            fn close(&self) {
+                self.close();
+            }
+
+            fn is_closed(&self) -> bool {
+                self.is_closed()
+            }
+
+            fn permits(&self) -> usize {
+                self.permits()
+            }
+
+            fn available_permits(&self) -> usize {
+                self.available_permits()
+            }
+        }
+    };
+}
+pub(crate) use permits;
+
+permits!(Semaphore);
+permits!(ClosableSemaphore);
+
+impl<S: Permits> Permits for Owned<S> {
+    fn resize(&self, permits: usize) {
+        S::resize(self, permits);
     }
 
-    fn held(&self, _: Count) -> usize {
-        self.permits() - self.available_permits()
+    fn close(&self) {
+        S::close(self);
     }
 
-    fn in_line(&self) -> usize {
-        self.waiting()
+    fn is_closed(&self) -> bool {
+        S::is_closed(self)
+    }
+
+    fn permits(&self) -> usize {
+        S::permits(self)
+    }
+
+    fn available_permits(&self) -> usize {
+        S::available_permits(self)
     }
 }
 
