@@ -267,8 +267,21 @@ fn a_descriptor_is_passed_on() {
     ));
 }
 
-fn tempfile() -> fs::File {
+/// A path on a disk, or where that can't be, as on an overlay, in memory.
+fn path() -> PathBuf {
     let path = std::env::temp_dir().join(Name::random().as_str());
+    match Segment::<()>::create_file(&path, &options(), ()) {
+        Err(Error::Unsupported { .. }) => Name::random().path(),
+        made => {
+            drop(made.unwrap());
+            Segment::unlink_file(&path).unwrap();
+            path
+        }
+    }
+}
+
+fn tempfile() -> fs::File {
+    let path = path();
     let file = fs::File::options().create_new(true).read(true).write(true).open(&path).unwrap();
     fs::remove_file(path).unwrap();
     file
@@ -276,7 +289,7 @@ fn tempfile() -> fs::File {
 
 #[test]
 fn a_file_of_another_boot_is_refused_adopted_or_replaced() {
-    let path = std::env::temp_dir().join(Name::random().as_str());
+    let path = path();
     let first: Segment<Lock> = Segment::create_file(&path, &options(), ()).unwrap();
     core::mem::forget(first.acquire(Access::Write));
     drop(first);

@@ -175,9 +175,13 @@ impl Attachment {
             .unwrap_or(Err(Error::TooManyProcesses { limit: tables.processes }))?;
         point(Point::SlotTaken);
         let probe = source.reopen(Some(&file))?;
-        // That a file system takes a lock does not say that others see it.
+        // From here on the mapping alone keeps the byte locked.
+        drop(file);
+        // That a file system takes a lock does not say that others see it. And
+        // where a file is but the upper side of another one, which is what is
+        // mapped, the lock goes with the descriptor: who lives seems dead then.
         if !sys::is_byte_locked(&probe, slot).unwrap_or(false) {
-            return Err(Error::Unsupported { what: "locks of open file descriptions" });
+            return Err(Error::Unsupported { what: "locks that a mapping keeps" });
         }
         let at = tables.attachments_at + u64::from(slot) * attachment::LEN;
         // Ordering: Relaxed, the byte's lock makes this slot ours; Release for
@@ -190,8 +194,6 @@ impl Attachment {
         let who = generation << 10 | slot;
         map.u32(at + attachment::WHO).store(who, Ordering::Release);
         point(Point::SlotNamed);
-        // From here on the mapping alone keeps the byte locked.
-        drop(file);
         let objects = directory(&map, &tables, head.objects)?;
         let this = Arc::new(Self {
             map,

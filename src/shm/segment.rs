@@ -154,12 +154,15 @@ impl<C: Content> Segment<C> {
 
     /// Creates a segment in a file of your own, for instance on a disk.
     ///
-    /// Not on a network: processes of one machine share it.
+    /// Not on a network: processes of one machine share it. And not on an
+    /// overlay, as the root of a container is one: there a file's locks don't
+    /// stay with what was mapped of it. A volume, `/dev/shm` or any other
+    /// `tmpfs` in the container do.
     ///
     /// # Errors
     ///
     /// As [`create`](Self::create); [`Error::Unsupported`] on file systems
-    /// that can't share memory.
+    /// that can't share memory, or can't say who lives.
     pub fn create_file(
         path: impl Into<PathBuf>,
         options: &Options,
@@ -474,6 +477,7 @@ fn check_filesystem(file: &File) -> Result<(), Error> {
         0x517b | 0xff53_4d42 | 0xfe53_4d42 => "segments on SMB",
         0x0102_1997 => "segments on 9p",
         0x6573_5546 => "segments on FUSE",
+        0x794c_7630 => "segments on overlayfs",
         _ => return Ok(()),
     };
     Err(Error::Unsupported { what })

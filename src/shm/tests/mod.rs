@@ -17,6 +17,7 @@ mod kills;
 mod life;
 #[cfg(all(target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod model;
+mod overlay;
 mod resizes;
 mod scratch;
 #[cfg(target_arch = "x86_64")]
@@ -82,6 +83,7 @@ fn child_with_a_role() {
         "resizer" => resizes::actor(),
         "waits" => waits::actor(),
         "asker" => life::asker(),
+        "resident" => overlay::resident(),
         "guardian" => forks::guardian(),
         "heir of a lock" => forks::lock(),
         "heir of a list" => forks::list(),
