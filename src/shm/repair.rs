@@ -56,6 +56,9 @@ pub(super) struct Found {
 /// How long a living one's ambiguous record is waited for.
 const PATIENCE: Duration = Duration::from_micros(500);
 
+/// As many lanes as a word has room for, beside STOP and one unit of one mode.
+const MOST_LANES: u32 = u64::BITS - 2;
+
 /// A lock whose guard is held, without its type.
 pub(super) struct Patient<'a> {
     pub(super) attachment: &'a Attachment,
@@ -70,7 +73,7 @@ impl<'a> Patient<'a> {
     pub(super) fn new(attachment: &'a Attachment, at: u64) -> Self {
         let map = attachment.map();
         // Ordering: Relaxed, it never changes.
-        let lanes = map.u32(at + lock::LANES).load(Ordering::Relaxed).clamp(1, 32);
+        let lanes = map.u32(at + lock::LANES).load(Ordering::Relaxed).clamp(1, MOST_LANES);
         Self { attachment, at, word: map.u64(at + lock::WORD), lanes, known: Vec::new() }
     }
 

@@ -14,6 +14,7 @@ mod forks;
 mod handles;
 mod interrupted;
 mod kills;
+mod lanes;
 mod life;
 #[cfg(all(target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod model;
