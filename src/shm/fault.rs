@@ -34,6 +34,7 @@ pub(super) enum Point {
     Taken,
     CancelIdle,
     CancelDone,
+    Told,
     DirectNoted,
     DirectLeft,
     DirectUnlinked,

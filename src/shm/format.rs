@@ -64,6 +64,9 @@ pub(super) mod record {
     /// The condition through which it waits, its offset divided by 64; 0: it
     /// came by itself.
     pub(in crate::shm) const CONDVAR: u64 = 56;
+    /// Of a dead one, of whose death is being told: the lock's number of deaths
+    /// once that is done.
+    pub(in crate::shm) const TOLD: u64 = 60;
 }
 
 /// Where things are in a lock.

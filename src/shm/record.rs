@@ -17,12 +17,14 @@
 //! Held ──► Queued, Granting, Granted with a mode to give up ──► Held
 //!
 //! Held ──► Parting ──► Leaving ──► Waiting ──► Queued: see `raw_condvar`
+//!
+//! Held ──► Telling ──► Parting ──► Leaving ──► Idle: a dead one's, by a repair
 //! ```
 //!
 //! | state | units in the word |
 //! |---|---|
 //! | `Idle`, `Waiting` | none |
-//! | `Held`, `Granted`, `Parting` | of its mode |
+//! | `Held`, `Granted`, `Parting`, `Telling` | of its mode |
 //! | `Queued`, `Evicted` | none; of a conversion those of the mode that it gives up |
 //! | `Acquiring`, `Leaving`, `Granting` | **ambiguous**: none, or those of its mode |
 //! | `Converting`, `Granting` of a conversion | **ambiguous**: those of the one mode, or of the other |
@@ -50,6 +52,8 @@ pub(super) enum State {
     Converting,
     Parting,
     Waiting,
+    /// A dead one's, of whose death the next owner is being told.
+    Telling,
 }
 
 impl State {
@@ -67,6 +71,7 @@ impl State {
             8 => Self::Converting,
             9 => Self::Parting,
             10 => Self::Waiting,
+            11 => Self::Telling,
             _ => Self::Idle,
         }
     }
@@ -141,7 +146,9 @@ pub(super) fn converted(request: Request) -> Request {
 pub(super) fn units(word: u64) -> Option<(u8, u32)> {
     let asked = request(word);
     match State::of(word) {
-        State::Held | State::Granted | State::Parting => Some((asked.mode, asked.weight)),
+        State::Held | State::Granted | State::Parting | State::Telling => {
+            Some((asked.mode, asked.weight))
+        }
         State::Queued | State::Evicted if asked.is_conversion() => Some((asked.from, asked.weight)),
         _ => None,
     }

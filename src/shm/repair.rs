@@ -11,6 +11,21 @@
 //! They are subtracted one by one; a record is `Leaving` meanwhile, which is
 //! ambiguous: should the repairer die, the long way is taken.
 //!
+//! # Telling
+//!
+//! A death in the middle of a change is counted in the lock before the units
+//! go back; and once, also where several may hold who change something, so
+//! that one of them is told, mends it, and goes, while a repair is under way:
+//!
+//! 1. In the record of each such hold: what the number will be when all are
+//!    counted, then `Telling`.
+//! 2. The number itself.
+//! 3. Each such record becomes `Parting`, of which nothing is told.
+//!
+//! Should the repairer die, the next one sees by the number whether a record
+//! that is `Telling` is counted. Nobody else changes the number, and all
+//! records have the new one before it counts.
+//!
 //! # The long way
 //!
 //! 1. Set STOP in the word: newcomers and conversions are refused, leavers
@@ -148,8 +163,20 @@ impl<'a> Patient<'a> {
     }
 
     /// This lock's records that are not idle: index, word, whether its owner
-    /// lives.
+    /// lives. Of one who is dead, all.
     fn records(&mut self) -> Vec<(u32, u64, bool)> {
+        loop {
+            let known = self.known.len();
+            let found = self.scan();
+            // Whoever died meanwhile may have noted something where this had
+            // been before. What those noted who were known to be dead is final.
+            if self.known[known..].iter().all(|&(_, alive)| alive) {
+                return found;
+            }
+        }
+    }
+
+    fn scan(&mut self) -> Vec<(u32, u64, bool)> {
         let object = (self.at / 64) as u32;
         let mut found = Vec::new();
         for index in 0..self.attachment.tables().records {
@@ -180,7 +207,7 @@ impl<'a> Patient<'a> {
     fn was_changing(&self, word: u64) -> bool {
         let asked = record::request(word);
         match State::of(word) {
-            State::Held => self.changes(asked.mode),
+            State::Held | State::Telling => self.changes(asked.mode),
             // From one changing mode into another: in between.
             State::Converting
             | State::Queued
@@ -193,11 +220,33 @@ impl<'a> Patient<'a> {
         }
     }
 
-    fn report(&self) {
+    /// Tells whoever enters from now on of these deaths: see "Telling".
+    fn tell(&self, dead: &[(u32, u64)]) {
         let deaths = self.attachment.map().u32(self.at + lock::DEATHS);
-        // Ordering: Relaxed: whoever enters by the units that go back after
-        // this sees it through the word.
-        deaths.fetch_add(1, Ordering::Relaxed);
+        // Ordering: Relaxed, it changes under the guard only.
+        let before = deaths.load(Ordering::Relaxed);
+        let told = |index| self.attachment.record_u32(index, super::format::record::TOLD);
+        let is_told = |index, word| {
+            // Ordering: Relaxed, under the guard.
+            State::of(word) == State::Telling && told(index).load(Ordering::Relaxed) == before
+        };
+        let changing = || dead.iter().filter(|&&(_, word)| self.was_changing(word));
+        let untold = || changing().filter(|&&(index, word)| !is_told(index, word));
+        let now = before.wrapping_add(untold().count() as u32);
+        if now != before {
+            for &(index, word) in untold() {
+                // Ordering: Relaxed, seen with the state.
+                told(index).store(now, Ordering::Relaxed);
+                self.set(index, with_state(word, State::Telling));
+            }
+            // Ordering: Release, all records say `now`. Whoever enters by the
+            // units that go back after this sees it through the word.
+            deaths.store(now, Ordering::Release);
+            point(Point::Told);
+        }
+        for &(index, word) in changing() {
+            self.set(index, with_state(word, State::Parting));
+        }
     }
 
     fn set(&self, index: u32, word: u64) {
@@ -207,22 +256,24 @@ impl<'a> Patient<'a> {
 
     /// The short way. `None`: it can't be taken.
     fn directly(&mut self) -> Option<usize> {
-        let mut dead = self.records();
-        dead.retain(|&(_, _, alive)| !alive);
-        if dead.iter().any(|&(_, word, _)| State::of(word).is_ambiguous())
+        let all = self.records().into_iter();
+        let dead: Vec<_> =
+            all.filter_map(|(i, word, alive)| (!alive).then_some((i, word))).collect();
+        if dead.iter().any(|&(_, word)| State::of(word).is_ambiguous())
             && !is_wrong(Wrong::AmbiguousIdle)
         {
             return None;
         }
+        self.tell(&dead);
         // First those who wait for a notification, so that none goes to them.
-        for &(index, word, _) in &dead {
+        for &(index, word) in &dead {
             if State::of(word) == State::Waiting {
                 raw_condvar::withdraw(self, index);
                 point(Point::DirectUnlinked);
                 self.set(index, with_state(word, State::Idle));
             }
         }
-        for &(index, word, _) in &dead {
+        for &(index, word) in &dead {
             let asked = record::request(word);
             if State::of(word) == State::Waiting {
                 continue;
@@ -238,9 +289,6 @@ impl<'a> Patient<'a> {
                     self.line().tell_first(lane);
                 }
                 point(Point::DirectUnlinked);
-            }
-            if self.was_changing(word) {
-                self.report();
             }
             if let Some((mode, weight)) = record::units(word) {
                 let left = Request { mode, from: crate::wait::node::NO_MODE, weight };
@@ -328,11 +376,7 @@ impl<'a> Patient<'a> {
                 std::thread::yield_now();
                 continue;
             }
-            for &(_, word) in &dead {
-                if self.was_changing(word) {
-                    self.report();
-                }
-            }
+            self.tell(&dead);
             let truth = counts | lanes | stop;
             // Ordering: AcqRel: a release, in the dead ones' names, of all that
             // they did; and as the load above.

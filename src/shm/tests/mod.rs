@@ -12,6 +12,8 @@ mod counts;
 mod faults;
 mod forks;
 mod handles;
+#[cfg(all(target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod histories;
 mod interrupted;
 mod kills;
 mod lanes;

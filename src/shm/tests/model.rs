@@ -22,18 +22,15 @@ use core::cell::{Cell, RefCell, UnsafeCell};
 use core::panic::AssertUnwindSafe;
 use core::time::Duration;
 use std::panic::catch_unwind;
-use std::process::Command;
 
-use super::die_with_parent;
 use super::scratch::{Orchard, Tree};
 use crate::atomic::{AtomicU32, Ordering, stepped};
-use crate::shm::fault::Wrong;
 use crate::shm::format::{kind, lock, record};
 use crate::shm::record::{self as note, State};
 use crate::shm::world::{World, set_world};
-use crate::shm::{Condvar, FifoLock, Hold, Mutex, Options, OwnerDied, Segment};
+use crate::shm::{Condvar, FifoLock, Hold, Mutex, Options, OwnerDied, Permit, Segment, Semaphore};
 
-type Stage = Segment<(FifoLock<Orchard>, Mutex<u64>, Condvar)>;
+type Stage = Segment<(FifoLock<Orchard>, Mutex<u64>, Condvar, Semaphore)>;
 type Got<'a> = Result<Hold<'a, Orchard>, OwnerDied<Hold<'a, Orchard>>>;
 
 /// The most participants.
@@ -42,6 +39,8 @@ const MOST: usize = 3;
 const TEST: usize = MOST;
 /// More steps than any history has that ends.
 const LONG: u32 = 20_000;
+/// How many permits there are.
+const PERMITS: u32 = 2;
 /// A time is over so often before nothing is expected to happen any more.
 const TIMES: u32 = 6;
 /// A coroutine's stack.
@@ -64,9 +63,9 @@ struct Bounds {
     stride: u32,
 }
 
-struct Model {
+pub(super) struct Model {
     /// Of each participant, and the judge's.
-    stages: Vec<Stage>,
+    pub(super) stages: Vec<Stage>,
     /// Where each has the segment.
     bases: Vec<usize>,
     play: fn(&Self, usize),
@@ -80,7 +79,7 @@ struct Model {
     /// Whether its last sleep ended by the time.
     over: [Cell<bool>; MOST],
     /// Whether it is one who waits for a time only.
-    hurried: [Cell<bool>; MOST],
+    pub(super) hurried: [Cell<bool>; MOST],
     spins: [Cell<u32>; MOST],
     inside: [Cell<Option<Tree>>; MOST],
     /// What was decided, of how many.
@@ -93,12 +92,17 @@ struct Model {
     /// Somebody died who was changing something.
     changed: Cell<bool>,
     ticket: Cell<u64>,
+    /// How many died with permits, whether one of them after the last time that
+    /// somebody mended that, and how often that was of something new.
+    lost: Cell<u32>,
+    owed: Cell<bool>,
+    mended: Cell<u32>,
     /// How often a time was over because nobody could go on, and whether the
     /// test has then notified all who wait.
     times: Cell<u32>,
-    rescued: Cell<bool>,
+    pub(super) rescued: Cell<bool>,
     /// Whose notification those wait for who wait.
-    owes: Cell<usize>,
+    pub(super) owes: Cell<usize>,
     failure: RefCell<Option<String>>,
     /// Which four bytes each are changed at all: loads of others are no steps.
     written: RefCell<Vec<bool>>,
@@ -143,7 +147,7 @@ impl Model {
     fn new(participants: usize, play: fn(&Self, usize)) -> &'static Self {
         let options =
             Options::new().records(8 * MOST as u32 + 8).processes(4).poll(Duration::from_millis(5));
-        let (first, fd) = Stage::memfd(&options, ((), 0, ())).expect("a stage");
+        let (first, fd) = Stage::memfd(&options, ((), 0, (), PERMITS)).expect("a stage");
         let mut stages: Vec<Stage> = Vec::from([first]);
         for _ in 0..participants {
             stages.push(Segment::from_fd(std::os::fd::AsFd::as_fd(&fd)).expect("a stage"));
@@ -184,6 +188,9 @@ impl Model {
             deaths: Cell::new(0),
             changed: Cell::new(false),
             ticket: Cell::new(0),
+            lost: Cell::new(0),
+            owed: Cell::new(false),
+            mended: Cell::new(0),
             times: Cell::new(0),
             rescued: Cell::new(false),
             owes: Cell::new(0),
@@ -259,7 +266,7 @@ impl Model {
     }
 
     /// The participant is about to make a step.
-    fn at_step(&self) {
+    pub(super) fn at_step(&self) {
         let me = self.current.get();
         let steps = self.steps.get() + 1;
         self.steps.set(steps);
@@ -312,7 +319,8 @@ impl Model {
         self.status[who].set(Status::Dead);
         self.inside[who].set(None);
         let attachment = self.stages[who].0.raw().attachment();
-        let mut states = Vec::new();
+        let permits = (self.stages[who].3.fifo().raw().at() / 64) as u32;
+        let (mut states, mut lost) = (Vec::new(), false);
         for index in 0..attachment.tables().records {
             let word = attachment.state_of(index).load(Ordering::Relaxed);
             let ours = attachment.owner_of_now(index) == attachment.who();
@@ -320,12 +328,15 @@ impl Model {
                 states.push(State::of(word));
                 let changes = usize::from(note::request(word).mode) == Tree::Fell.index();
                 if State::of(word) == State::Held {
+                    lost |= note::object(word) == permits;
                     self.changed.set(self.changed.get() || changes);
                     // A notification that it had is used up.
                     self.owes.set(who);
                 }
             }
         }
+        self.lost.set(self.lost.get() + u32::from(lost));
+        self.owed.set(self.owed.get() || lost);
         self.note(std::format!("{who} dies, {states:?}"));
     }
 
@@ -402,13 +413,14 @@ impl Model {
         for stage in &self.stages {
             stage.0.raw().attachment().reset_records();
         }
-        for counter in [&self.steps, &self.switches, &self.deaths] {
+        for counter in [&self.steps, &self.switches, &self.deaths, &self.lost, &self.mended] {
             counter.set(0);
         }
         self.depth.set(0);
         self.clock.set(1_000_000);
         self.changed.set(false);
         self.ticket.set(0);
+        self.owed.set(false);
         self.times.set(0);
         self.rescued.set(false);
         self.owes.set(0);
@@ -443,9 +455,10 @@ impl Model {
         let found = judge.recover();
         assert!(!found.is_pending(), "nobody stands still any more");
         for object in attachment.objects().iter().filter(|object| object.kind == kind::LOCK) {
-            let (word, guard) = (object.at + lock::WORD, object.at + lock::GUARD);
-            assert_eq!(attachment.map().u64(word).load(Ordering::Relaxed), 0, "the word");
-            assert_eq!(attachment.map().u32(guard).load(Ordering::Relaxed), 0, "the guard");
+            let load = |field| attachment.map().u64(object.at + field).load(Ordering::Relaxed);
+            assert_eq!(load(lock::WORD), load(lock::BASE), "the word");
+            let guard = attachment.map().u32(object.at + lock::GUARD);
+            assert_eq!(guard.load(Ordering::Relaxed), 0, "the guard");
         }
         assert_eq!(judge.2.waiting(), 0, "somebody waits for a notification");
         for index in 0..attachment.tables().records {
@@ -460,6 +473,13 @@ impl Model {
             Err(_) => true,
         };
         assert_eq!(died, self.changed.get(), "a death in the middle of a change, and its report");
+        match judge.3.try_acquire() {
+            Ok(permit) => {
+                assert!(permit.is_some(), "all permits are back, and there is none");
+                assert!(!self.owed.get(), "of a death with a permit nobody is told");
+            }
+            Err(_) => self.mend(self.mended.get()),
+        }
     }
 
     /// Plays all histories. How many there are.
@@ -486,14 +506,14 @@ impl Model {
     // What participants do.
 
     /// The participant is inside: nobody is who must not be.
-    fn enter<'a>(&self, me: usize, got: Got<'a>) -> Hold<'a, Orchard> {
+    pub(super) fn enter<'a>(&self, me: usize, got: Got<'a>) -> Hold<'a, Orchard> {
         assert_eq!(got.is_err(), self.changed.get(), "{me}: a death and its report");
         let hold = got.unwrap_or_else(|died| died.into_inner());
         self.check(me, &hold);
         hold
     }
 
-    fn check(&self, me: usize, hold: &Hold<'_, Orchard>) {
+    pub(super) fn check(&self, me: usize, hold: &Hold<'_, Orchard>) {
         let mode = hold.mode();
         self.inside[me].set(Some(mode));
         for other in (0..self.participants()).filter(|&other| other != me) {
@@ -505,7 +525,7 @@ impl Model {
     }
 
     /// It goes on to be inside for a step; then it is not any more.
-    fn linger(&self, me: usize, hold: &Hold<'_, Orchard>) {
+    pub(super) fn linger(&self, me: usize, hold: &Hold<'_, Orchard>) {
         self.at_step();
         let attachment = self.stages[me].0.raw().attachment();
         let word = attachment.state_of(hold.record()).load(Ordering::Relaxed);
@@ -516,15 +536,36 @@ impl Model {
         self.inside[me].set(None);
     }
 
-    fn pair(&self, me: usize, mode: Tree) {
+    pub(super) fn pair(&self, me: usize, mode: Tree) {
         let hold = self.enter(me, self.stages[me].0.acquire(mode));
         self.linger(me, &hold);
         drop(hold);
     }
 
+    /// A permit, and whoever is told of a death mends what there is.
+    pub(super) fn permit(&self, me: usize) -> Permit<'_> {
+        let before = self.mended.get();
+        self.stages[me].3.acquire().unwrap_or_else(|died| {
+            let mut permit = died.into_inner();
+            permit.mark_consistent();
+            self.mend(before);
+            permit
+        })
+    }
+
+    /// Somebody mended what it was told of, who had begun to acquire when that
+    /// was done `before` times.
+    fn mend(&self, before: u32) {
+        self.owed.set(false);
+        if self.mended.get() == before {
+            self.mended.set(before + 1);
+            assert!(before < self.lost.get(), "a death is told once more when it was mended");
+        }
+    }
+
     /// As [`pair`](Self::pair), where all stand in one lane and nobody else's
     /// hold had this record.
-    fn in_order(&self, me: usize) {
+    pub(super) fn in_order(&self, me: usize) {
         let hold = self.enter(me, self.stages[me].0.acquire(Tree::Fell));
         let attachment = self.stages[me].0.raw().attachment();
         let ticket = attachment.record_u64(hold.record(), record::TICKET).load(Ordering::Relaxed);
@@ -623,7 +664,7 @@ fn bounds() -> Option<Bounds> {
 /// Plays all histories of the participants, within a few bounds: `near`, at
 /// every how many-th step something may happen; `far`: the same, for those of
 /// which there are many.
-fn explore(
+pub(super) fn explore(
     name: &'static str,
     participants: usize,
     (near, far): (u32, u32),
@@ -643,114 +684,4 @@ fn explore(
         assert!(count > 3, "{name}: nothing happens");
     }
     drop(trace);
-}
-
-#[test]
-fn two_take_turns() {
-    explore("two take turns", 2, (1, 3), |model, me| model.in_order(me));
-}
-
-#[test]
-fn two_share_and_one_is_alone() {
-    explore("two share and one is alone", 3, (2, 9), |model, me| {
-        model.pair(me, [Tree::Look, Tree::Fell, Tree::Climb][me]);
-    });
-}
-
-#[test]
-fn three_stand_in_line() {
-    explore("three stand in line", 3, (2, 9), |model, me| model.in_order(me));
-}
-
-#[test]
-fn one_converts_while_another_waits() {
-    explore("one converts while another waits", 2, (1, 3), |model, me| {
-        if me == 1 {
-            return model.pair(me, Tree::Look);
-        }
-        let mut hold = model.enter(me, model.stages[me].0.acquire(Tree::Look));
-        model.linger(me, &hold);
-        hold.convert(Tree::Fell).expect("nobody else converts");
-        model.check(me, &hold);
-        model.linger(me, &hold);
-        hold.convert(Tree::Climb).expect("nobody else converts");
-        model.check(me, &hold);
-        model.linger(me, &hold);
-        drop(hold);
-    });
-}
-
-#[test]
-fn one_gives_up_while_others_wait() {
-    explore("one gives up while others wait", 3, (2, 9), |model, me| {
-        if me != 1 {
-            return model.pair(me, if me == 0 { Tree::Fell } else { Tree::Look });
-        }
-        model.hurried[me].set(true);
-        // It stands in line, and looks once.
-        let time = Duration::ZERO;
-        let got = model.stages[me].0.acquire_for(Tree::Fell, time).transpose();
-        let Some(got) = got else { return };
-        let hold = model.enter(me, got);
-        model.linger(me, &hold);
-        drop(hold);
-    });
-}
-
-#[test]
-fn one_looks_after_the_dead() {
-    explore("one looks after the dead", 2, (1, 3), |model, me| {
-        if me == 1 {
-            model.stages[me].recover();
-        }
-        model.pair(me, if me == 1 { Tree::Look } else { Tree::Fell });
-    });
-}
-
-#[test]
-fn one_tells_two_who_wait_one_after_the_other() {
-    explore("one tells two who wait, one after the other", 3, (4, 17), |model, me| {
-        let (_, mutex, changed) = &*model.stages[me];
-        let mut guard = mutex.lock().unwrap_or_else(OwnerDied::into_inner);
-        while me != 0 && *guard == 0 && !model.rescued.get() {
-            guard = changed.wait(guard).unwrap_or_else(OwnerDied::into_inner);
-        }
-        // One notification is there for both: who has it gives it to the next.
-        model.owes.set(me);
-        *guard = 1;
-        drop(guard);
-        changed.notify_one();
-    });
-}
-
-/// Each way to get the recovery wrong, the model that must see it, and how far
-/// it has to go.
-const SEEN: [(Wrong, &str, &str); 6] = [
-    (Wrong::AmbiguousHeld, "two_take_turns", "0,1"),
-    (Wrong::AmbiguousIdle, "two_take_turns", "0,1"),
-    (Wrong::LivingNotAwaited, "two_share_and_one_is_alone", "1,1"),
-    (Wrong::NothingRepaired, "two_take_turns", "1,1"),
-    (Wrong::NobodyGranted, "two_take_turns", "1,1"),
-    (Wrong::NotificationLost, "one_tells_two_who_wait_one_after_the_other", "0,1"),
-];
-
-#[test]
-fn every_fault_is_seen_by_a_model() {
-    if std::env::var_os("PORTUNUS_SHM_WRONG").is_some() {
-        return;
-    }
-    for (wrong, model, bounds) in SEEN {
-        let mut command = Command::new(std::env::current_exe().expect("this binary"));
-        command
-            .args(["--exact", &std::format!("shm::tests::model::{model}"), "--test-threads=1"])
-            .env("PORTUNUS_SHM_WRONG", (wrong as u32).to_string())
-            .env("PORTUNUS_BOUNDS", bounds)
-            .env("RUST_BACKTRACE", "0");
-        die_with_parent(&mut command);
-        let output = command.output().expect("this binary runs");
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(text.contains("running 1 test"), "no model is called {model}");
-        assert!(!output.status.success(), "{model} does not see {wrong:?}");
-        assert!(text.contains("panicked"), "{model} fails with {wrong:?}, but so:\n{text}");
-    }
 }
