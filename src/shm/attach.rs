@@ -237,16 +237,14 @@ impl Attachment {
         self.poll
     }
 
-    /// Notes that a hold begins, if that is to be noted.
-    #[inline(always)]
-    pub(super) fn note_time(&self, index: u32) {
-        if self.hold_times {
-            self.note_time_now(index);
-        }
+    /// Whether it is noted when holds begin.
+    pub(super) fn notes_times(&self) -> bool {
+        self.hold_times
     }
 
+    /// Notes that a hold begins.
     #[cold]
-    fn note_time_now(&self, index: u32) {
+    pub(super) fn note_time(&self, index: u32) {
         // Ordering: Relaxed, for people only.
         self.record_u64(index, record::SINCE).store(sys::milliseconds(), Ordering::Relaxed);
     }

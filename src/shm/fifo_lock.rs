@@ -326,22 +326,31 @@ impl<R: Rules> FifoLock<R> {
         weight: u32,
         record: u32,
     ) -> Result<Hold<'_, R>, OwnerDied<Hold<'_, R>>> {
-        self.raw.attachment().note_time(record);
-        let deaths = self.raw.deaths();
-        let hold = Hold { lock: self, mode, weight, record, deaths };
-        if deaths == 0 { Ok(hold) } else { Err(died(hold)) }
+        self.raw.note_time(record);
+        let mode = number(mode);
+        match self.raw.deaths() {
+            0 => Ok(Hold { lock: self, mode, weight, record, deaths: 0 }),
+            deaths => Err(died(self, mode, weight, record, deaths)),
+        }
     }
 
     pub(super) fn nothing(&self, mode: R::Mode) -> Hold<'_, R> {
-        Hold { lock: self, mode, weight: 0, record: 0, deaths: 0 }
+        Hold { lock: self, mode: number(mode), weight: 0, record: 0, deaths: 0 }
     }
 }
 
-/// Not inlined: so a hold that was told of no death is never in memory.
+/// Not inlined, and not given a hold: so one that was told of no death is never
+/// in memory.
 #[cold]
 #[inline(never)]
-fn died<G>(hold: G) -> OwnerDied<G> {
-    OwnerDied::new(hold)
+fn died<R: Rules>(
+    lock: &FifoLock<R>,
+    mode: u32,
+    weight: u32,
+    record: u32,
+    deaths: u32,
+) -> OwnerDied<Hold<'_, R>> {
+    OwnerDied::new(Hold { lock, mode, weight, record, deaths })
 }
 
 /// Notes the mode that a hold has after a conversion, also when that unwinds:
@@ -374,18 +383,24 @@ impl<R: Rules> fmt::Debug for FifoLock<R> {
 #[doc(alias = "guard")]
 pub struct Hold<'a, R: Rules> {
     lock: &'a FifoLock<R>,
-    mode: R::Mode,
+    /// Its mode's number, as wide as the others: with no gap between them, all
+    /// stay in registers.
+    mode: u32,
     weight: u32,
     record: u32,
     /// The deaths that it was told of, 0: none.
     deaths: u32,
 }
 
+fn number<M: Mode>(mode: M) -> u32 {
+    index_of(mode).into()
+}
+
 impl<'a, R: Rules> Hold<'a, R> {
     /// The mode in which it holds.
     #[inline]
     pub fn mode(&self) -> R::Mode {
-        self.mode
+        <R::Mode as Mode>::ALL[self.mode as usize]
     }
 
     /// How many units it holds.
@@ -418,7 +433,7 @@ impl<'a, R: Rules> Hold<'a, R> {
     pub fn try_convert(&mut self, mode: R::Mode) -> bool {
         let request = self.conversion(mode);
         if request.weight == 0 {
-            self.mode = mode;
+            self.set_mode(mode);
             return true;
         }
         let noting = Noting(self);
@@ -451,7 +466,7 @@ impl<'a, R: Rules> Hold<'a, R> {
     fn convert_limited(&mut self, mode: R::Mode, limit: &impl Limit) -> Result<(), ConvertError> {
         let request = self.conversion(mode);
         if request.weight == 0 {
-            self.mode = mode;
+            self.set_mode(mode);
             return Ok(());
         }
         let noting = Noting(self);
@@ -469,14 +484,13 @@ impl<'a, R: Rules> Hold<'a, R> {
         self.record
     }
 
-    #[allow(dead_code, reason = "of the feature `async`")]
     pub(super) fn set_mode(&mut self, mode: R::Mode) {
-        self.mode = mode;
+        self.mode = number(mode);
     }
 
     /// The hold without its owner: nobody gives it back.
     pub(super) fn into_raw(self) -> (&'a FifoLock<R>, R::Mode, u32, u32) {
-        let parts = (self.lock, self.mode, self.weight, self.record);
+        let parts = (self.lock, self.mode(), self.weight, self.record);
         mem::forget(self);
         parts
     }
@@ -486,8 +500,8 @@ impl<'a, R: Rules> Hold<'a, R> {
         if self.weight != 0
             && let Some(mode) = self.lock.raw.mode_of(self.record)
         {
-            self.mode = mode;
-            self.lock.raw.attachment().note_time(self.record);
+            self.set_mode(mode);
+            self.lock.raw.note_time(self.record);
         }
     }
 
@@ -501,9 +515,9 @@ impl<'a, R: Rules> Hold<'a, R> {
             if rest == 0 {
                 part.record = self.record;
             } else {
-                let request = request(self.mode, self.weight);
+                let request = self.request();
                 part.record = self.lock.raw.split(request, self.record, count);
-                self.lock.raw.attachment().note_time(part.record);
+                self.lock.raw.note_time(part.record);
             }
             self.weight = rest;
         }
@@ -514,12 +528,16 @@ impl<'a, R: Rules> Hold<'a, R> {
     /// and they are not too many.
     pub(super) fn merge(&mut self, other: Self) -> Result<(), Self> {
         let sum = self.weight.checked_add(other.weight).filter(|&sum| sum <= MAX_WEIGHT);
-        let same = core::ptr::eq(self.lock, other.lock) && self.mode.index() == other.mode.index();
+        let same = core::ptr::eq(self.lock, other.lock) && self.mode == other.mode;
         let Some(sum) = sum.filter(|_| same) else { return Err(other) };
         if self.weight == 0 {
             self.record = other.record;
         } else if other.weight != 0 {
-            self.lock.raw.merge(request(self.mode, sum), self.record, other.record);
+            self.lock.raw.merge(
+                Request { weight: sum, ..self.request() },
+                self.record,
+                other.record,
+            );
         }
         self.weight = sum;
         self.deaths = self.deaths.max(other.deaths);
@@ -527,10 +545,15 @@ impl<'a, R: Rules> Hold<'a, R> {
         Ok(())
     }
 
+    #[inline(always)]
+    fn request(&self) -> Request {
+        Request { mode: self.mode as u8, from: NO_MODE, weight: self.weight }
+    }
+
     /// The request for changing into `mode`.
     pub(super) fn conversion(&self, mode: R::Mode) -> Request {
         const { assert!(R::CONVERTS, "set Rules::CONVERTS to let holds change their mode") };
-        Request { mode: index_of(mode), from: index_of(self.mode), weight: self.weight }
+        Request { mode: index_of(mode), from: self.mode as u8, weight: self.weight }
     }
 }
 
@@ -540,12 +563,20 @@ impl<R: Rules> Drop for Hold<'_, R> {
         if R::WEIGHTED && self.weight == 0 {
             return;
         }
-        self.lock.raw.release(request(self.mode, self.weight), self.record);
+        // By value: so a hold is never in memory.
+        release(self.lock, self.mode, self.weight, self.record);
     }
+}
+
+#[inline(never)]
+fn release<R: Rules>(lock: &FifoLock<R>, mode: u32, weight: u32, record: u32) {
+    let weight = if R::WEIGHTED { weight } else { 1 };
+    let mode = if <R::Mode as Mode>::COUNT == 1 { 0 } else { mode as u8 };
+    lock.raw.release(Request { mode, from: NO_MODE, weight }, record);
 }
 
 impl<R: Rules> fmt::Debug for Hold<'_, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hold").field("mode", &self.mode).field("weight", &self.weight).finish()
+        f.debug_struct("Hold").field("mode", &self.mode()).field("weight", &self.weight).finish()
     }
 }

@@ -26,6 +26,7 @@ pub(super) struct Places {
     lock: *mut u8,
     records: *mut u8,
     count: u32,
+    notes_times: bool,
     own: Own,
     attachment: Arc<Attachment>,
 }
@@ -57,12 +58,19 @@ impl Places {
         let is_aligned = at.is_multiple_of(8) && tables.records_at.is_multiple_of(8);
         assert!(is_aligned && tables.records != 0, "a place that is not aligned");
         let (count, own) = (tables.records, attachment.own());
-        Self { lock, records, count, own, attachment: Arc::clone(attachment) }
+        let notes_times = attachment.notes_times();
+        Self { lock, records, count, notes_times, own, attachment: Arc::clone(attachment) }
     }
 
     #[inline(always)]
     pub(super) fn attachment(&self) -> &Arc<Attachment> {
         &self.attachment
+    }
+
+    /// As [`Attachment::notes_times`].
+    #[inline(always)]
+    pub(super) fn notes_times(&self) -> bool {
+        self.notes_times
     }
 
     /// As [`Attachment::is_ours`].

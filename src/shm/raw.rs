@@ -753,6 +753,14 @@ impl<R: Rules> RawShmLock<R> {
         })
     }
 
+    /// Notes that a hold begins, if that is to be noted.
+    #[inline(always)]
+    pub(super) fn note_time(&self, index: u32) {
+        if self.places.notes_times() {
+            self.attachment().note_time(index);
+        }
+    }
+
     /// How many deaths in the middle of a change nobody has mended; 0: none.
     #[inline]
     pub(super) fn deaths(&self) -> u32 {
