@@ -103,6 +103,7 @@ impl Frame {
 
     /// Enters for an operation, in which nobody who died before left anything
     /// half done.
+    #[inline(always)]
     pub(super) fn enter(&self, mode: Access) -> Result<FrameHold<'_>, Error> {
         if !self.attachment.is_ours() {
             return Err(Error::Forked);
@@ -110,24 +111,34 @@ impl Frame {
         Ok(self.whole(self.lock.acquire(mode), mode))
     }
 
+    /// The same, not inlined.
+    #[inline(never)]
+    pub(super) fn enter_apart(&self, mode: Access) -> Result<FrameHold<'_>, Error> {
+        self.enter(mode)
+    }
+
     /// A dead writer's value counts, or it does not: both are whole.
+    #[inline(always)]
     pub(super) fn whole<'a>(
         &self,
         entered: Result<FrameHold<'a>, OwnerDied<FrameHold<'a>>>,
         mode: Access,
     ) -> FrameHold<'a> {
-        entered.unwrap_or_else(|died| {
-            let mut hold = died.into_inner();
-            if mode == Access::Write {
-                hold.mark_consistent();
-                // It may have died after it removed the name, and before it
-                // said so.
-                if self.attachment.is_unlinked() {
-                    self.remove();
-                }
+        entered.unwrap_or_else(|died| self.mend(died, mode))
+    }
+
+    #[cold]
+    fn mend<'a>(&self, died: OwnerDied<FrameHold<'a>>, mode: Access) -> FrameHold<'a> {
+        let mut hold = died.into_inner();
+        if mode == Access::Write {
+            hold.mark_consistent();
+            // It may have died after it removed the name, and before it said
+            // so.
+            if self.attachment.is_unlinked() {
+                self.remove();
             }
-            hold
-        })
+        }
+        hold
     }
 
     /// Whether it was removed.

@@ -66,6 +66,10 @@ pub struct Handle<T: ShmType> {
     name: Name,
 }
 
+/// Above this size a value should be copied once, to where it is wanted. It is
+/// copied twice where entering is inlined.
+const LARGE: usize = 512;
+
 impl<T: ShmType> Handle<T> {
     /// A new value, under a name that nobody has used.
     ///
@@ -117,7 +121,16 @@ impl<T: ShmType> Handle<T> {
     /// # Errors
     ///
     /// [`Error::NotFound`] when it was unlinked; [`Error::Forked`].
+    #[inline]
     pub fn get(&self) -> Result<T, Error> {
+        if size_of::<T>() > LARGE {
+            return self.read(&self.framed().enter_apart(Access::Read)?);
+        }
+        self.get_small()
+    }
+
+    #[inline(never)]
+    fn get_small(&self) -> Result<T, Error> {
         self.read(&self.framed().enter(Access::Read)?)
     }
 
@@ -127,7 +140,7 @@ impl<T: ShmType> Handle<T> {
     ///
     /// As [`get`](Self::get).
     pub fn set(&self, value: T) -> Result<(), Error> {
-        self.replace(&self.framed().enter(Access::Write)?, |current| *current = value)
+        self.put(&self.framed().enter(Access::Write)?, value)
     }
 
     /// Changes the value: `f` gets a copy, which replaces the value when `f`
@@ -150,6 +163,7 @@ impl<T: ShmType> Handle<T> {
         &self.segment.frame
     }
 
+    #[inline]
     pub(super) fn read(&self, hold: &FrameHold<'_>) -> Result<T, Error> {
         let cell = &**self.segment;
         cell.check()?;
@@ -157,6 +171,14 @@ impl<T: ShmType> Handle<T> {
         // SAFETY: D3: readers only, as long as the hold is there.
         let copies = unsafe { cell.copies.get() };
         Ok(copies[cell.frame.current()])
+    }
+
+    /// Replaces the value, which nobody looks at.
+    #[inline]
+    pub(super) fn put(&self, hold: &FrameHold<'_>, value: T) -> Result<(), Error> {
+        self.segment.check()?;
+        self.segment.publish(hold, value);
+        Ok(())
     }
 
     pub(super) fn replace<R>(
@@ -238,7 +260,9 @@ impl<T: ShmType> Cell<T> {
         if self.frame.is_removed() { Err(Error::NotFound) } else { Ok(()) }
     }
 
+    #[inline]
     fn publish(&self, hold: &FrameHold<'_>, value: T) {
+        debug_assert!(core::ptr::eq(hold.lock(), self.frame.lock()));
         let next = 1 - self.frame.current();
         // SAFETY: D3: an exclusive hold, which the caller shows.
         let copies = unsafe { self.copies.get_mut() };

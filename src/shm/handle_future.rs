@@ -38,7 +38,7 @@ impl<T: ShmType> Handle<T> {
     /// As [`get`](Self::get).
     pub async fn set_async(&self, value: T) -> Result<(), Error> {
         let hold = self.framed().enter_async(Access::Write).await?;
-        self.replace(&hold, |current| *current = value)
+        self.put(&hold, value)
     }
 
     /// Changes the value as [`update`](Self::update) does, suspending the task
