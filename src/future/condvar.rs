@@ -12,6 +12,7 @@ use futures_core::FusedFuture;
 use pin_project_lite::pin_project;
 
 use super::finished;
+use crate::atomic::Fault;
 use crate::backend::Backend;
 use crate::condvar::{
     Condvar, CondvarGuard, RawCondvar, Remade, SharedCondvar, SharedCondvarGuard, Waits,
@@ -328,13 +329,24 @@ impl<W: RawWaiter> TwoLines<W> {
         queue: &WaitQueue<I>,
         lock: impl FnOnce(Pin<&W>),
     ) {
+        /// Passes the notification on last of all, also if the lock's next
+        /// waker panics: until then the waiter may stand in the lock's line.
+        struct PassOn<'a, I: InnerLock>(&'a WaitQueue<I>, bool);
+        impl<I: InnerLock> Drop for PassOn<'_, I> {
+            fn drop(&mut self) {
+                if self.1 && !Fault::NotificationKept.on() {
+                    self.0.notify_one();
+                }
+            }
+        }
         let (ticket, waiter) = self.parts();
         if waiter.is_done() {
             return;
         }
-        // First of all: to let the lock go may unwind.
+        // It unwinds only with a ticket that nobody has notified, whose waiter
+        // was never used.
         // SAFETY: by this function's contract.
-        unsafe { queue.give_up_notified(ticket) };
+        let _pass_on = PassOn(queue, unsafe { queue.leave_notified(ticket) });
         lock(waiter);
     }
 }

@@ -610,22 +610,23 @@ impl<I: InnerLock> WaitQueue<I> {
         }
     }
 
-    /// The same for a ticket that is only woken, which may never have joined,
-    /// or have noticed its notification.
+    /// Leaves with a ticket that is only woken, which may never have joined, or
+    /// have noticed its notification. Whether a notification came for it alone,
+    /// which the caller passes on: said once.
     ///
     /// # Safety
     ///
     /// By the owner; the ticket has joined this queue, or none.
     #[allow(dead_code, reason = "of futures")]
-    pub(crate) unsafe fn give_up_notified(&self, ticket: Pin<&Ticket>) {
+    pub(crate) unsafe fn leave_notified(&self, ticket: Pin<&Ticket>) -> bool {
         // Ordering: Relaxed, the owner itself leaves `INIT`.
         if ticket.node.state(Ordering::Relaxed) == state::INIT {
-            return;
+            return false;
         }
         // SAFETY: it has joined.
-        unsafe { self.give_up(ticket) };
-        // The notification is passed on once.
+        let departure = unsafe { self.leave(ticket) };
         ticket.get_ref().flags.set(0);
+        departure == (Departure::Notified { by_one: true })
     }
 
     /// How many wait now.

@@ -2,16 +2,20 @@
 //! in the lock's line, granted but not polled since, and after they are ready.
 //! Polled by hand.
 
+use std::alloc::{Layout, dealloc};
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::ptr;
 use std::sync::Arc;
+use std::task::{Wake, Waker};
 
 use portunus::raw::{
     RawCondvarAsync, RawMutexAsync, RawRwLockUpgradeAsync, RawSharedCondvarUpgradeAsync,
 };
 
 use crate::over::{Door, Over, SharedDoor, SharedOver};
-use crate::support::{Hand, panic_of, ready};
+use crate::support::{Hand, panic_of, poll_by, ready};
 
 /// What an access gives. Dropped, it lets go.
 trait Guard {}
@@ -136,6 +140,77 @@ fn each_point(case: &Case<'_, '_>) {
     assert!(!said.is_empty() && free(), "{name}: polled after it was ready");
 }
 
+/// A waker that panics when it is called.
+struct Panics;
+
+impl Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        panic!("a waker panics");
+    }
+}
+
+/// The memory of a future that was dropped, kept until nobody can refer to it.
+struct Remains(*mut u8, Layout);
+
+impl Remains {
+    /// Drops a future where it is, and says whether that panicked.
+    fn of(waiting: Waiting<'_>) -> (Self, bool) {
+        // SAFETY: it is dropped in its place.
+        let place = Box::into_raw(unsafe { Pin::into_inner_unchecked(waiting) });
+        // SAFETY: it is there.
+        let layout = Layout::for_value(unsafe { &*place });
+        // SAFETY: once; only the memory is used afterwards.
+        let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { ptr::drop_in_place(place) }));
+        (Self(place.cast(), layout), dropped.is_err())
+    }
+}
+
+impl Drop for Remains {
+    fn drop(&mut self) {
+        // SAFETY: of a box with this layout, whose content is gone.
+        unsafe { dealloc(self.0, self.1) };
+    }
+}
+
+/// Who gives up leaves every line and lets go, also when the one to whom the
+/// notification passes has a waker that panics.
+fn each_point_beside_a_panic(case: &Case<'_, '_>) {
+    let Case { name, wait, block, notify_one, free, .. } = case;
+    let (hand, other) = (Hand::new(), Hand::new());
+    for point in ["in the lock's line", "notified", "granted"] {
+        let mut first = wait();
+        assert!(hand.poll(&mut first).is_pending());
+        let mut second = wait();
+        assert!(poll_by(&Waker::from(Arc::new(Panics)), &mut second).is_pending());
+        let inside = (point != "notified").then(block);
+        assert!(notify_one());
+        if inside.is_some() {
+            assert!(hand.poll(&mut first).is_pending(), "{name}: somebody is inside");
+        }
+        let (remains, dropped) = if point == "granted" {
+            drop(inside);
+            Remains::of(first)
+        } else {
+            let (remains, dropped) = Remains::of(first);
+            // From the lock's own line it is woken when it is let in.
+            let left = catch_unwind(AssertUnwindSafe(|| drop(inside)));
+            (remains, dropped || left.is_err())
+        };
+        assert!(dropped, "{name}, {point}: the notification was not passed on");
+        assert_eq!(hand.kept(), 0, "{name}, {point}: its waker is kept");
+        let guard = other.poll(&mut second);
+        assert!(guard.is_ready(), "{name}, {point}: somebody who is gone stands before it");
+        drop(guard);
+        assert!(!notify_one() && free(), "{name}, {point}: somebody who is gone is inside");
+        drop(remains);
+    }
+}
+
+fn everywhere(case: &Case<'_, '_>) {
+    each_point(case);
+    each_point_beside_a_panic(case);
+}
+
 fn a_wait_can_be_given_up<O: Over>()
 where
     O::Lock: RawMutexAsync,
@@ -150,9 +225,9 @@ where
         notify_all: &|| door.notify_all(),
         free: &|| !door.is_locked(),
     };
-    each_point(&case);
+    everywhere(&case);
     let wait = &|| erase(door.enter_arc().wait_async());
-    each_point(&Case { name: "enter_arc", wait, ..case });
+    everywhere(&Case { name: "enter_arc", wait, ..case });
 }
 
 fn a_wait_inside_a_shared_door_can_be_given_up<O: SharedOver>()
@@ -169,17 +244,17 @@ where
         notify_all: &|| door.notify_all(),
         free: &|| !door.is_locked(),
     };
-    each_point(&case);
+    everywhere(&case);
     let wait = &|| erase(door.write().wait_async());
-    each_point(&Case { name: "write", wait, ..case });
+    everywhere(&Case { name: "write", wait, ..case });
     let wait = &|| erase(door.read_arc().wait_async());
-    each_point(&Case { name: "read_arc", wait, ..case });
+    everywhere(&Case { name: "read_arc", wait, ..case });
     let wait = &|| erase(door.write_arc().wait_async());
-    each_point(&Case { name: "write_arc", wait, ..case });
+    everywhere(&Case { name: "write_arc", wait, ..case });
     let wait = &|| erase(door.upgradable_read().wait_async());
-    each_point(&Case { name: "upgradable_read", wait, ..case });
+    everywhere(&Case { name: "upgradable_read", wait, ..case });
     let wait = &|| erase(door.upgradable_read_arc().wait_async());
-    each_point(&Case { name: "upgradable_read_arc", wait, ..case });
+    everywhere(&Case { name: "upgradable_read_arc", wait, ..case });
 }
 
 /// The condition is asked with the door held, and a wait that is dropped after
@@ -212,4 +287,6 @@ where
 }
 
 over_our_mutexes!(a_wait_can_be_given_up, a_wait_for_a_condition_can_be_given_up);
+over_two_lines!(a_wait_can_be_given_up, a_wait_for_a_condition_can_be_given_up);
 over_our_shared_locks!(a_wait_inside_a_shared_door_can_be_given_up);
+over_shared_two_lines!(a_wait_inside_a_shared_door_can_be_given_up);

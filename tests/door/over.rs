@@ -1,6 +1,8 @@
 //! The locks that the tests run over.
 
 use portunus::door::{DoorCondvar, MonitorCondvar, SharedDoorCondvar};
+#[cfg(feature = "observe")]
+use portunus::observe;
 use portunus::raw::{RawMutexCondvar, RawSharedCondvar};
 use portunus::{
     Condvar, Fair, RawCondvar, RawMutex, RawRwLock, ReadPreferring, SharedCondvar, WritePreferring,
@@ -52,6 +54,13 @@ over! { Over:
     OnParkingLot: parking_lot::RawMutex, parking_lot::RawCondvar;
     OnFairParkingLot: parking_lot::RawFairMutex, RawCondvar<parking_lot::RawFairMutex, Threads>;
     OnOwnSpin: RawSpin, RawCondvar<RawSpin, YieldingSpin>;
+    TwoLinesOnSync: RawMutex<Threads>, RawCondvar<RawMutex<Threads>, Threads>;
+    TwoLinesOnSpin: RawMutex<YieldingSpin>, RawCondvar<RawMutex<YieldingSpin>, YieldingSpin>;
+}
+
+#[cfg(feature = "observe")]
+over! { Over:
+    TwoLinesObserved: observe::RawMutex<Threads>, RawCondvar<observe::RawMutex<Threads>, Threads>;
 }
 
 over! { SharedOver:
@@ -66,6 +75,15 @@ over! { SharedOver:
     WritingOnCritical: RawRwLock<WritePreferring, YieldingCritical>, SharedCondvar<YieldingCritical>;
     SharedOnParkingLot: parking_lot::RawRwLock, RawCondvar<parking_lot::RawRwLock, Threads>;
     SharedOnOwnSpin: RawSpinRw, RawCondvar<RawSpinRw, YieldingSpin>;
+    FairTwoLinesOnSync: RawRwLock<Fair, Threads>, RawCondvar<RawRwLock<Fair, Threads>, Threads>;
+    WritingTwoLinesOnSpin: RawRwLock<WritePreferring, YieldingSpin>,
+        RawCondvar<RawRwLock<WritePreferring, YieldingSpin>, YieldingSpin>;
+}
+
+#[cfg(feature = "observe")]
+over! { SharedOver:
+    FairTwoLinesObserved: observe::RawRwLock<Fair, Threads>,
+        RawCondvar<observe::RawRwLock<Fair, Threads>, Threads>;
 }
 
 /// A module for each type, in it a test for each function.
@@ -107,6 +125,34 @@ macro_rules! over_our_mutexes {
             on_sync: crate::over::OnSync,
             on_spin: crate::over::OnSpin,
             on_critical: crate::over::OnCritical,
+        } [$($test),+]);
+    };
+}
+
+/// Over mutexes beside whose own line that of a condition variable stands.
+macro_rules! over_two_lines {
+    ($($test:ident),+ $(,)?) => {
+        instantiate!({
+            two_lines_on_sync: crate::over::TwoLinesOnSync,
+            two_lines_on_spin: crate::over::TwoLinesOnSpin,
+        } [$($test),+]);
+        #[cfg(feature = "observe")]
+        instantiate!({
+            two_lines_observed: crate::over::TwoLinesObserved,
+        } [$($test),+]);
+    };
+}
+
+/// The same over readers-writer locks.
+macro_rules! over_shared_two_lines {
+    ($($test:ident),+ $(,)?) => {
+        instantiate!({
+            fair_two_lines_on_sync: crate::over::FairTwoLinesOnSync,
+            writing_two_lines_on_spin: crate::over::WritingTwoLinesOnSpin,
+        } [$($test),+]);
+        #[cfg(feature = "observe")]
+        instantiate!({
+            fair_two_lines_observed: crate::over::FairTwoLinesObserved,
         } [$($test),+]);
     };
 }
