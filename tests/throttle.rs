@@ -342,6 +342,90 @@ fn any_random_source_serves_and_none_can_break_the_order() {
 }
 
 #[test]
+fn the_random_source_is_asked_where_a_distance_varies() {
+    let clock = ManualClock::new();
+    let asked = Cell::new(0);
+    let settings = ThrottleOptions { jitter: 0.2, ..options() }.check().unwrap();
+    let throttle = Throttle::with_random(settings, &clock, || {
+        asked.set(asked.get() + 1);
+        0.5
+    });
+    throttle.reserve().enter().success();
+    clock.advance(millis(100));
+    throttle.try_enter().unwrap().success();
+    assert_eq!(asked.get(), 0, "nobody had to wait");
+    assert_eq!(throttle.try_enter().unwrap_err().wait(), millis(110));
+    assert_eq!(throttle.try_enter().unwrap_err().wait(), millis(110));
+    assert_eq!(throttle.reserve().wait(), millis(110));
+    assert_eq!(asked.get(), 3);
+    throttle.set_jitter(0.0).unwrap();
+    assert_eq!(throttle.reserve().wait(), millis(100));
+    assert_eq!(asked.get(), 3);
+}
+
+/// Each change comes after a refusal, and is seen by the next one.
+#[test]
+fn a_refusal_is_never_older_than_the_last_change() {
+    type Change = fn(&Throttle<&ManualClock>);
+    let changes: [(&str, Change, u64); 6] = [
+        ("rate", |throttle| assert_eq!(throttle.set_rate(50.0), Ok(50.0)), 15),
+        ("bounds", |throttle| throttle.set_rate_bounds(1.0, 5.0).unwrap(), 195),
+        (
+            "settings",
+            |throttle| {
+                let other = ThrottleOptions { max_rate: 5.0, init_rate: 5.0, ..options() };
+                throttle.reconfigure(other.check().unwrap());
+            },
+            195,
+        ),
+        (
+            "exits",
+            |throttle| {
+                // What was entered before, and ends now.
+                let slots: Vec<_> = (0..3).map(|_| throttle.reserve()).collect();
+                assert!(throttle.try_enter().is_err());
+                slots.into_iter().for_each(|slot| slot.enter().success());
+                assert_eq!(throttle.rate(), 10.0);
+                let last = throttle.reserve();
+                assert_eq!(throttle.try_enter().unwrap_err().wait(), millis(495));
+                last.enter().success();
+                assert_eq!(throttle.rate(), 12.5);
+            },
+            475,
+        ),
+        ("one more", |throttle| throttle.reserve().enter().success(), 195),
+        ("nothing", |_| (), 95),
+    ];
+    for (what, change, wait) in changes {
+        let clock = ManualClock::new();
+        let throttle = throttle(options(), &clock);
+        throttle.reserve().enter().success();
+        for (moved, left) in [(0, 100), (2, 98), (3, 95)] {
+            clock.advance(millis(moved));
+            assert_eq!(throttle.try_enter().unwrap_err().wait(), millis(left));
+        }
+        change(&throttle);
+        assert_eq!(throttle.try_enter().unwrap_err().wait(), millis(wait), "{what}");
+        assert_eq!(throttle.try_enter().unwrap_err().wait(), millis(wait), "{what}");
+    }
+    // A slot that is given back is there at once.
+    let clock = ManualClock::new();
+    let throttle = throttle(options(), &clock);
+    throttle.reserve().enter().success();
+    let slot = throttle.reserve();
+    assert_eq!(throttle.reserve_within(millis(150)).unwrap_err().wait(), millis(200));
+    drop(slot);
+    drop(throttle.reserve_within(millis(150)).unwrap());
+    // Jitter makes it another one each time.
+    assert_eq!(throttle.try_enter().unwrap_err().wait(), millis(100));
+    throttle.set_jitter(1.0).unwrap();
+    let waits: Vec<_> = (0..9)
+        .map(|_| throttle.try_enter().map_or_else(|e| e.wait(), |_| Duration::ZERO))
+        .collect();
+    assert!(waits.iter().any(|wait| *wait != millis(100)), "{waits:?}");
+}
+
+#[test]
 fn the_small_generator_fills_its_range_evenly() {
     for random in [Xorshift::new(), Xorshift::seeded(1), Xorshift::default()] {
         let mut fifths = [0_u32; 5];
@@ -360,7 +444,8 @@ fn the_small_generator_fills_its_range_evenly() {
 fn a_panicking_clock_or_random_source_reserves_nothing() {
     let clock = ManualClock::new();
     let panics = Cell::new(false);
-    let throttle = Throttle::with_random(options().check().unwrap(), &clock, || {
+    let settings = ThrottleOptions { jitter: 0.2, ..options() }.check().unwrap();
+    let throttle = Throttle::with_random(settings, &clock, || {
         assert!(!panics.get(), "no luck");
         0.0
     });

@@ -15,7 +15,7 @@ use core::fmt;
 use core::mem;
 use core::time::Duration;
 
-use crate::atomic::constructor;
+use crate::atomic::{AtomicWide, Ordering, Wide, constructor};
 use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::wait::locked::Locked;
@@ -63,12 +63,17 @@ use crate::wait::locked::Locked;
 /// `std`, the thread's ([`enter`](Self::enter)). Apart from that, the inner lock
 /// of the backend `B` is held for a few steps of arithmetic, never while the
 /// clock, the random source or a sleep runs. With the backend `critical`,
-/// interrupt handlers may use it as well.
+/// interrupt handlers may use it as well. The random source is asked only for a
+/// slot that has to be waited for, and not without jitter.
 #[doc(alias = "RateLimiter")]
 #[doc(alias = "Throttle")]
 #[doc(alias = "DynamicThrottle.__init__")]
 pub struct DynamicThrottle<C, B: Backend, R = Xorshift> {
     state: Locked<B, State>,
+    /// Where the next slot is, [packed](pack), as long as the state stays as it
+    /// is; or 0. Who would have to wait too long for it, is refused without the
+    /// lock. Written under the lock.
+    next: AtomicWide,
     clock: C,
     random: R,
 }
@@ -116,8 +121,19 @@ impl<C, B: Backend, R> DynamicThrottle<C, B, R> {
                 last: None,
                 reserved: 0,
             };
-            Self { state: Locked::new(state), clock, random }
+            Self { state: Locked::new(state), next: AtomicWide::new(0), clock, random }
         }
+    }
+
+    /// Changes the state.
+    #[inline]
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        self.state.with(|state| {
+            // Ordering: Relaxed, here and wherever it is used: nothing but the
+            // number counts, and each number was true when it was written.
+            self.next.store(0, Ordering::Relaxed);
+            change(state)
+        })
     }
 
     /// Entries each second, now.
@@ -138,7 +154,7 @@ impl<C, B: Backend, R> DynamicThrottle<C, B, R> {
         if rate.is_nan() {
             return Err(ThrottleError::NotANumber);
         }
-        Ok(self.state.with(|state| {
+        Ok(self.change(|state| {
             state.set_rate(rate);
             state.rate
         }))
@@ -154,7 +170,7 @@ impl<C, B: Backend, R> DynamicThrottle<C, B, R> {
             let init_rate = self.rate();
             return Err(ThrottleError::Rates { init_rate, min_rate: min, max_rate: max });
         }
-        self.state.with(|state| {
+        self.change(|state| {
             state.options.min_rate = min;
             state.options.max_rate = max;
             state.keep_bounds();
@@ -166,7 +182,7 @@ impl<C, B: Backend, R> DynamicThrottle<C, B, R> {
     /// new bounds, and the counts. Slots that are reserved stay where they are.
     pub fn reconfigure(&self, settings: ThrottleSettings) {
         let ThrottleSettings(options) = settings;
-        self.state.with(|state| {
+        self.change(|state| {
             state.options = options;
             state.keep_bounds();
         });
@@ -188,7 +204,7 @@ impl<C, B: Backend, R> DynamicThrottle<C, B, R> {
             return Err(ThrottleError::NotANumber);
         }
         let jitter = jitter.clamp(0.0, 1.0);
-        self.state.with(|state| state.options.jitter = jitter);
+        self.change(|state| state.options.jitter = jitter);
         Ok(jitter)
     }
 
@@ -213,7 +229,7 @@ impl<C, B: Backend, R> DynamicThrottle<C, B, R> {
     }
 
     fn exit(&self, succeeded: bool) {
-        self.state.with(|state| state.exit(succeeded));
+        self.change(|state| state.exit(succeeded));
     }
 }
 
@@ -240,20 +256,16 @@ impl<C: Clock, B: Backend, R: RandomSource> DynamicThrottle<C, B, R> {
     ///
     /// [`TooLong`], with how far away it is; nothing is reserved.
     pub fn reserve_within(&self, longest: Duration) -> Result<Slot<'_, C, B, R>, TooLong> {
-        let unit = self.random.unit();
-        let unit = if unit.is_nan() { 0.0 } else { unit.clamp(-1.0, 1.0) };
         let now = self.clock.now();
-        self.state.with(|state| {
-            let at = state.next_slot(now, unit);
-            let wait = at.saturating_sub(now);
-            if wait > longest {
-                return Err(TooLong { wait, longest });
-            }
-            let previous = state.last.replace(at);
-            // One each nanosecond would take centuries to wrap it.
-            state.reserved += 1;
-            Ok(Slot { throttle: self, at, previous, number: state.reserved, wait })
-        })
+        let (mut previous, mut number) = (None, 0);
+        let wait = self.take(now, longest, |state| {
+            previous = state.last;
+            number = state.reserved + 1;
+        });
+        if wait > longest {
+            return Err(TooLong { wait, longest });
+        }
+        Ok(Slot { throttle: self, at: now.saturating_add(wait), previous, number, wait })
     }
 
     /// Enters if no waiting is needed.
@@ -261,8 +273,60 @@ impl<C: Clock, B: Backend, R: RandomSource> DynamicThrottle<C, B, R> {
     /// # Errors
     ///
     /// [`TooLong`], with how long the wait would be.
+    #[inline(always)]
     pub fn try_enter(&self) -> Result<Entered<'_, C, B, R>, TooLong> {
-        self.reserve_within(Duration::ZERO).map(Slot::enter)
+        let longest = Duration::ZERO;
+        let wait = self.take(self.clock.now(), longest, |_| ());
+        if wait > longest {
+            return Err(TooLong { wait, longest });
+        }
+        Ok(Entered { throttle: self })
+    }
+
+    /// Takes the next slot, unless it is more than `longest` away, and says how
+    /// far away it is. Where it is taken, `before` sees the state as it was.
+    #[inline(always)]
+    fn take(&self, now: Duration, longest: Duration, before: impl FnMut(&State)) -> Duration {
+        let wait = unpack(self.next.load(Ordering::Relaxed)).saturating_sub(now);
+        if wait > longest { wait } else { self.take_locked(now, longest, before) }
+    }
+
+    /// The same, under the lock.
+    #[inline(never)]
+    fn take_locked(
+        &self,
+        now: Duration,
+        longest: Duration,
+        mut before: impl FnMut(&State),
+    ) -> Duration {
+        let mut unit = None;
+        loop {
+            let wait = self.state.with(|state| {
+                let (at, wait) = state.next_slot(now, unit)?;
+                let refused = wait > longest;
+                // Varied, it is another one each time.
+                let next = if refused && unit.is_none() { pack(at) } else { 0 };
+                self.next.store(next, Ordering::Relaxed);
+                if !refused {
+                    before(state);
+                    state.last = Some(at);
+                    // One each nanosecond would take centuries to wrap it.
+                    state.reserved += 1;
+                }
+                Some(wait)
+            });
+            match wait {
+                Some(wait) => return wait,
+                None => unit = Some(self.unit()),
+            }
+        }
+    }
+
+    /// The next random number.
+    #[inline(never)]
+    fn unit(&self) -> f64 {
+        let unit = self.random.unit();
+        if unit.is_nan() { 0.0 } else { unit.clamp(-1.0, 1.0) }
     }
 
     /// Waits for the next slot with a sleep future and enters.
@@ -333,17 +397,27 @@ impl<C: Clock, B: Backend, R: RandomSource> DynamicThrottle<C, B, R> {
 }
 
 impl State {
-    /// Where the next slot is.
-    fn next_slot(&mut self, now: Duration, unit: f64) -> Duration {
-        let Some(last) = self.last else { return now };
-        let distance = *self.distance.get_or_insert_with(|| seconds(1.0 / self.rate));
-        let left = distance.saturating_sub(now.saturating_sub(last));
-        // Only the own distance is varied, so that order stays.
-        let varied = match unit * self.options.jitter {
-            0.0 => left,
-            part => seconds(left.as_secs_f64() * (1.0 + part)),
+    /// Where the next slot is, and how far away. `None`: that depends on a
+    /// random number, and there is none.
+    #[inline(always)]
+    fn next_slot(&mut self, now: Duration, unit: Option<f64>) -> Option<(Duration, Duration)> {
+        let Some(last) = self.last else { return Some((now, Duration::ZERO)) };
+        let distance = match self.distance {
+            Some(distance) => distance,
+            None => *self.distance.insert(seconds(1.0 / self.rate)),
         };
-        last.max(now).saturating_add(varied)
+        let due = last.saturating_add(distance);
+        if due <= now {
+            return Some((now, Duration::ZERO));
+        }
+        if self.options.jitter == 0.0 {
+            return Some((due, due.saturating_sub(now)));
+        }
+        // Only the own distance is varied, so that order stays.
+        let from = last.max(now);
+        let varied = due.saturating_sub(from).as_secs_f64() * (1.0 + unit? * self.options.jitter);
+        let at = from.saturating_add(seconds(varied));
+        Some((at, at.saturating_sub(now)))
     }
 
     fn set_rate(&mut self, rate: f64) {
@@ -378,6 +452,22 @@ impl State {
             self.fails += 1;
         }
     }
+}
+
+/// How many bits of a packed time are nanoseconds.
+const NANOS: u32 = 30;
+
+/// A time in one word, with the seconds above the nanoseconds; 0 if it does not
+/// fit.
+fn pack(time: Duration) -> Wide {
+    let packed = u128::from(time.as_secs()) << NANOS | u128::from(time.subsec_nanos());
+    Wide::try_from(packed).unwrap_or(0)
+}
+
+#[inline(always)]
+fn unpack(packed: Wide) -> Duration {
+    let packed = u128::from(packed);
+    Duration::new((packed >> NANOS) as u64, (packed & ((1 << NANOS) - 1)) as u32)
 }
 
 /// A length of time, up to the longest that there is.
@@ -431,7 +521,7 @@ impl<'a, C, B: Backend, R> Slot<'a, C, B, R> {
 
 impl<C, B: Backend, R> Drop for Slot<'_, C, B, R> {
     fn drop(&mut self) {
-        self.throttle.state.with(|state| {
+        self.throttle.change(|state| {
             if state.reserved == self.number {
                 state.reserved -= 1;
                 state.last = self.previous;
