@@ -88,7 +88,7 @@ use word::{Era, Phase, State};
 #[doc(alias = "StateMachine")]
 pub struct CircuitBreaker<C, O = ()> {
     word: AtomicWide,
-    opened: OpenedAt,
+    until: OpenUntil,
     settings: CircuitSettings,
     label: Label,
     clock: C,
@@ -143,7 +143,8 @@ impl<F: Fn(CircuitChange)> CircuitObserver for F {
     }
 }
 
-/// When the circuit opened, in parts that every chip can write at once.
+/// Until when an open circuit refuses, in parts that every chip can write at
+/// once.
 ///
 /// It is written by whoever made the word `Opening`, and nobody else, before
 /// that becomes `Open`. A reader takes the word, then the parts, then the word
@@ -151,12 +152,12 @@ impl<F: Fn(CircuitChange)> CircuitObserver for F {
 /// time. For that, a part is written with Release and read with Acquire: who
 /// sees a part that was written later sees `Opening`, or what came after it,
 /// when it looks at the word again.
-struct OpenedAt {
+struct OpenUntil {
     seconds: [AtomicU32; 2],
     nanos: AtomicU32,
 }
 
-impl OpenedAt {
+impl OpenUntil {
     constructor! {
         fn new() -> Self {
             Self { seconds: [AtomicU32::new(0), AtomicU32::new(0)], nanos: AtomicU32::new(0) }
@@ -237,7 +238,7 @@ impl<C, O> CircuitBreaker<C, O> {
         pub fn with_observer(settings: CircuitSettings, clock: C, observer: O) -> Self {
             Self {
                 word: AtomicWide::new(State::CLOSED.0),
-                opened: OpenedAt::new(),
+                until: OpenUntil::new(),
                 settings,
                 label: Label::new(settings.name),
                 clock,
@@ -320,65 +321,69 @@ impl<C: Clock, O: CircuitObserver> CircuitBreaker<C, O> {
     #[inline]
     pub fn try_enter(&self) -> Result<CircuitPermit<'_, C, O>, CircuitError> {
         let state = self.load();
-        match state.phase() {
-            Phase::Closed => Ok(self.permit(state)),
-            _ => self.enter_slow(state),
+        if state.phase() == Phase::Closed {
+            return Ok(self.permit(state.era()));
+        }
+        match self.enter_slow(state) {
+            Entry::Admitted(era) => Ok(self.permit(era)),
+            Entry::Open(rest) => {
+                // More has to pass.
+                let retry_after = rest.saturating_add(Duration::from_nanos(1));
+                Err(CircuitError::Open { name: self.name(), retry_after })
+            }
+            Entry::HalfOpen => {
+                let tries = self.settings.max_half_open_calls;
+                Err(CircuitError::HalfOpen { name: self.name(), tries })
+            }
         }
     }
 
     #[inline]
-    fn permit(&self, admitted: State) -> CircuitPermit<'_, C, O> {
-        CircuitPermit { breaker: self, era: admitted.era() }
+    fn permit(&self, era: Era) -> CircuitPermit<'_, C, O> {
+        CircuitPermit { breaker: self, era }
     }
 
     #[cold]
-    fn enter_slow(&self, mut state: State) -> Result<CircuitPermit<'_, C, O>, CircuitError> {
-        let tries = self.settings.max_half_open_calls;
+    fn enter_slow(&self, mut state: State) -> Entry {
         loop {
             match state.phase() {
-                Phase::Closed => return Ok(self.permit(state)),
+                Phase::Closed => return Entry::Admitted(state.era()),
                 Phase::HalfOpen => {
-                    if state.taken() >= tries {
-                        return Err(CircuitError::HalfOpen { name: self.name(), tries });
+                    if state.taken() >= self.settings.max_half_open_calls {
+                        return Entry::HalfOpen;
                     }
                     let next = state.half_open(state.taken() + 1, state.failed());
                     if Fault::BreakerTryInTwoSteps.on() {
                         self.word.store(next.0, Ordering::Relaxed);
-                        return Ok(self.permit(next));
+                        return Entry::Admitted(next.era());
                     }
                     if self.change(state, next) {
-                        return Ok(self.permit(next));
+                        return Entry::Admitted(next.era());
                     }
                 }
                 // It has opened just now.
-                Phase::Opening => return Err(self.refusal(Duration::ZERO)),
+                Phase::Opening => return Entry::Open(self.settings.reset),
                 Phase::Open => {
-                    let opened = self.opened.read();
-                    let past = self.clock.now().saturating_sub(opened);
-                    if past > self.settings.reset {
+                    let until = self.until.read();
+                    let now = self.clock.now();
+                    if now > until {
                         let next = state.half_open(1, 0);
                         // If it is still the same, so was the time.
                         if self.change(state, next) {
                             // Should the observer panic, the try is given back.
-                            let permit = self.permit(next);
+                            let permit = self.permit(next.era());
                             self.tell(CircuitState::Open, CircuitState::HalfOpen);
-                            return Ok(permit);
+                            mem::forget(permit);
+                            return Entry::Admitted(next.era());
                         }
                     } else if self.load() == state {
                         // Here, too.
-                        return Err(self.refusal(past));
+                        return Entry::Open(until.saturating_sub(now));
                     }
                 }
             }
             state = self.load();
         }
-    }
-
-    /// The refusal of a circuit that opened `past` ago.
-    fn refusal(&self, past: Duration) -> CircuitError {
-        // More than `reset` has to pass.
-        let least = self.settings.reset.saturating_add(Duration::from_nanos(1));
-        CircuitError::Open { name: self.name(), retry_after: least.saturating_sub(past) }
     }
 
     fn settle(&self, era: Era, outcome: Outcome) {
@@ -427,16 +432,16 @@ impl<C: Clock, O: CircuitObserver> CircuitBreaker<C, O> {
     /// `true` if `from` became `opening`, and then open.
     fn open(&self, from: State, opening: State) -> bool {
         // The clock may panic: nothing has changed yet.
-        let now = self.clock.now();
+        let until = self.clock.now().saturating_add(self.settings.reset);
         if Fault::BreakerOpenBeforeTime.on() {
             let changed = self.change(from, opening.open());
-            self.opened.write(now);
+            self.until.write(until);
             return changed;
         }
         if !self.change(from, opening) {
             return false;
         }
-        self.opened.write(now);
+        self.until.write(until);
         // Nobody else changes `Opening`. Release: partner of the Acquire in
         // `load`.
         self.word.store(opening.open().0, Ordering::Release);
@@ -446,6 +451,16 @@ impl<C: Clock, O: CircuitObserver> CircuitBreaker<C, O> {
     fn tell(&self, from: CircuitState, to: CircuitState) {
         self.observer.changed(CircuitChange { name: self.name(), from, to });
     }
+}
+
+/// What becomes of who wants to call. It fits into two registers.
+enum Entry {
+    /// It is let in, by this state.
+    Admitted(Era),
+    /// The circuit refuses for so long.
+    Open(Duration),
+    /// All tries are taken.
+    HalfOpen,
 }
 
 /// What became of a call.
