@@ -20,7 +20,7 @@ type Round<T, B> = StatefulBarrier<T, B, Heap>;
 /// Each round is a [`StatefulBarrier`] of its own, so what that says about
 /// states, cancelling and blocking holds here. A party that comes when all are
 /// there is the first one of the next round. A round costs one allocation for
-/// its parties together, and one for their states.
+/// its parties together, and if they bring states, one for these.
 ///
 /// ```
 /// use portunus::sync::CyclicBarrier;

@@ -62,7 +62,8 @@ pub struct HeapOutcome<T> {
     first: u64,
     /// The numbers of all parties, if somebody has left in between.
     ids: Option<Vec<u64>>,
-    states: Arc<[T]>,
+    /// If there are any.
+    states: Option<Arc<[T]>>,
 }
 
 impl<T> Store<T> for Heap {
@@ -80,7 +81,7 @@ impl<T> Store<T> for Heap {
             None => (id - outcome.first) as usize,
             Some(ids) => ids.binary_search(&id).unwrap_or_else(|before| before),
         };
-        Gathered { position, parties, states: Arc::clone(&outcome.states) }
+        Gathered { position, parties, states: outcome.states.clone() }
     }
 
     fn finish(mut line: Line<Vec<Entry<T>>>, kept: usize) -> (HeapOutcome<T>, Vec<T>) {
@@ -97,7 +98,8 @@ impl<T> Store<T> for Heap {
         });
         let mut states: Vec<T> = states.collect();
         let newest = states.split_off(states.len().saturating_sub(kept));
-        (HeapOutcome { first, ids, states: newest.into() }, states)
+        let newest = if newest.is_empty() { None } else { Some(newest.into()) };
+        (HeapOutcome { first, ids, states: newest }, states)
     }
 }
 
@@ -117,7 +119,8 @@ impl<T> Store<T> for Heap {
 pub struct Gathered<T> {
     position: usize,
     parties: usize,
-    states: Arc<[T]>,
+    /// If there are any.
+    states: Option<Arc<[T]>>,
 }
 
 impl<T> Gathered<T> {
@@ -137,7 +140,7 @@ impl<T> Gathered<T> {
     /// The states, as all parties share them.
     #[must_use]
     pub fn into_states(self) -> Arc<[T]> {
-        self.states
+        self.states.unwrap_or_else(|| Arc::new([]))
     }
 }
 
@@ -145,13 +148,13 @@ impl<T> Deref for Gathered<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        &self.states
+        self.states.as_deref().unwrap_or_default()
     }
 }
 
 impl<T> Clone for Gathered<T> {
     fn clone(&self) -> Self {
-        Self { states: Arc::clone(&self.states), ..*self }
+        Self { states: self.states.clone(), ..*self }
     }
 }
 
@@ -159,7 +162,7 @@ impl<T: fmt::Debug> fmt::Debug for Gathered<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gathered")
             .field("position", &self.position)
-            .field("states", &self.states)
+            .field("states", &&**self)
             .finish()
     }
 }
