@@ -1,7 +1,6 @@
 //! A task as seen from outside its future: its waker, its name, its stop
 //! signal.
 
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::task::Wake;
@@ -15,46 +14,16 @@ use core::task::{Context, Poll, Waker};
 use lock_api::Mutex;
 
 use super::desk::Desk;
+use super::label::TaskName;
 use crate::atomic::{AtomicU8, AtomicUsize, Ordering};
 use crate::backend::Backend;
 use crate::mutex::RawMutex;
 use crate::wait::ready::Queued;
 
-/// What a task is called before the colon.
-pub(super) enum Label {
-    Given(Box<str>),
-    /// The name of its future's type, to be cut to its last part.
-    Type(&'static str),
-}
-
-impl Label {
-    fn text(&self) -> &str {
-        match self {
-            Self::Given(name) => name,
-            Self::Type(name) => last_part(name),
-        }
-    }
-}
-
-/// The name of the function in which a future's type was made:
-/// `worker` of `app::jobs::worker<T>::{{closure}}`.
-fn last_part(mut name: &str) -> &str {
-    while let Some(outer) = name.strip_suffix("::{{closure}}") {
-        name = outer;
-    }
-    let plain = name.find('<').map_or(name, |at| &name[..at]);
-    let plain = plain.trim_end_matches("::");
-    if plain.is_empty() {
-        return name;
-    }
-    plain.rfind("::").map_or(plain, |at| &plain[at + 2..])
-}
-
 /// A task's part that lives as long as anybody knows it.
 pub(super) struct Control<B: Backend> {
     id: u64,
-    label: Label,
-    nursery: Arc<str>,
+    name: TaskName,
     desk: Arc<Desk<B>>,
     /// Whether the nursery polls its future: then this is its waker.
     local: bool,
@@ -64,6 +33,8 @@ pub(super) struct Control<B: Backend> {
     queued: Queued,
     /// What has become of it: bits of `flag`.
     flags: AtomicU8,
+    /// 1: its outcome is there. Written by its future alone.
+    ended: AtomicU8,
     wakers: Mutex<RawMutex<B>, Wakers>,
 }
 
@@ -73,7 +44,6 @@ pub(super) struct Control<B: Backend> {
 /// | `ASKED` | its future | it asked for that, and so ends by itself |
 /// | `CLAIMED` | `stop_task` | somebody waits for its outcome, and takes its error too |
 /// | `ENDING` | its future | its outcome is being written; a claim comes too late |
-/// | `ENDED` | its future | its outcome is there |
 ///
 /// No bit is ever cleared.
 mod flag {
@@ -81,7 +51,6 @@ mod flag {
     pub(super) const ASKED: u8 = 2;
     pub(super) const CLAIMED: u8 = 4;
     pub(super) const ENDING: u8 = 8;
-    pub(super) const ENDED: u8 = 16;
 }
 
 #[derive(Default)]
@@ -109,22 +78,16 @@ pub(super) enum Claim {
 }
 
 impl<B: Backend> Control<B> {
-    pub(super) fn new(
-        id: u64,
-        label: Label,
-        nursery: Arc<str>,
-        desk: Arc<Desk<B>>,
-        local: bool,
-    ) -> Self {
+    pub(super) fn new(id: u64, name: TaskName, desk: Arc<Desk<B>>, local: bool) -> Self {
         Self {
             id,
-            label,
-            nursery,
+            name,
             desk,
             local,
             place: AtomicUsize::new(0),
             queued: Queued::new(),
             flags: AtomicU8::new(0),
+            ended: AtomicU8::new(0),
             wakers: Mutex::new(Wakers::default()),
         }
     }
@@ -134,7 +97,7 @@ impl<B: Backend> Control<B> {
     }
 
     pub(super) fn name(&self) -> String {
-        alloc::format!("{}:{}", self.label.text(), self.nursery)
+        self.name.text()
     }
 
     pub(super) fn desk(&self) -> &Arc<Desk<B>> {
@@ -165,7 +128,7 @@ impl<B: Backend> Control<B> {
     pub(super) fn has_ended(&self) -> bool {
         // Ordering: Acquire, pairs with the Release in `end`: its outcome is
         // there.
-        self.flags.load(Ordering::Acquire) & flag::ENDED != 0
+        self.ended.load(Ordering::Acquire) != 0
     }
 
     /// Its outcome is being written. Whether somebody waits for it.
@@ -184,7 +147,7 @@ impl<B: Backend> Control<B> {
     /// Its outcome is written.
     pub(super) fn end(&self) {
         // Ordering: Release, pairs with `has_ended`.
-        self.flags.fetch_or(flag::ENDED, Ordering::Release);
+        self.ended.store(1, Ordering::Release);
         self.desk.line.ended();
     }
 
@@ -310,8 +273,8 @@ pub struct TaskContext<B: Backend> {
 }
 
 impl<B: Backend> TaskContext<B> {
-    pub(super) fn new(control: Arc<Control<B>>) -> Self {
-        Self { control }
+    pub(super) fn of(control: &Arc<Control<B>>) -> Self {
+        Self { control: Arc::clone(control) }
     }
 
     /// Its name and that of the nursery in which it was started:

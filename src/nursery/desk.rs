@@ -23,7 +23,9 @@ pub(super) struct Desk<B: Backend> {
 }
 
 struct Listed<B: Backend> {
-    list: Vec<Arc<Control<B>>>,
+    /// Each with its height: how many clean-ups lay on the stack when it was
+    /// started. The last ones lie highest.
+    list: Vec<(usize, Arc<Control<B>>)>,
     /// At so many the ended ones are swept out.
     sweep_at: usize,
 }
@@ -36,15 +38,28 @@ impl<B: Backend> Desk<B> {
         }
     }
 
-    /// A task more. Its place in the list is for those who look.
-    pub(super) fn add(&self, control: &Arc<Control<B>>) {
-        self.line.began();
+    /// Lists a task that is started at this height.
+    pub(super) fn add(&self, height: usize, control: &Arc<Control<B>>) {
         let mut tasks = self.tasks.lock();
         if tasks.list.len() >= tasks.sweep_at {
-            tasks.list.retain(|control| !control.has_ended());
+            tasks.list.retain(|(_, control)| !control.has_ended());
             tasks.sweep_at = 2 * tasks.list.len() + 16;
         }
-        tasks.list.push(Arc::clone(control));
+        tasks.list.push((height, Arc::clone(control)));
+    }
+
+    /// The tasks of this height that have not ended, the last one first.
+    pub(super) fn tasks_at(&self, height: usize) -> Vec<Arc<Control<B>>> {
+        if self.line.is_idle() {
+            return Vec::new();
+        }
+        let tasks = self.tasks.lock();
+        let from = tasks.list.partition_point(|(at, _)| *at < height);
+        let here = tasks.list[from..].iter().take_while(|(at, _)| *at == height);
+        let live = here.filter(|(_, control)| !control.has_ended());
+        let mut live: Vec<_> = live.map(|(_, control)| Arc::clone(control)).collect();
+        live.reverse();
+        live
     }
 
     /// The clean-ups have run, or never will.
@@ -57,8 +72,8 @@ impl<B: Backend> Desk<B> {
     /// The tasks that have not ended, in the order in which they were started.
     pub(super) fn tasks(&self) -> Vec<TaskInfo> {
         let tasks = self.tasks.lock();
-        let live = tasks.list.iter().filter(|control| !control.has_ended());
-        live.map(|control| TaskInfo { id: control.id(), name: control.name() }).collect()
+        let live = tasks.list.iter().filter(|(_, control)| !control.has_ended());
+        live.map(|(_, control)| TaskInfo { id: control.id(), name: control.name() }).collect()
     }
 }
 

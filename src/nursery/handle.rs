@@ -12,10 +12,11 @@ use core::pin::Pin;
 use lock_api::Mutex;
 
 use super::context::Context;
-use super::control::{Control, Label, TaskContext};
+use super::control::{Control, TaskContext};
 use super::desk::TaskInfo;
 use super::error::{EnterError, NurseryClosed, StartError};
 use super::info::{Name, NurseryInfo, Sentinel};
+use super::label::TaskName;
 use super::task::{Book, Cell, Child, Ready, StopTask, Task};
 use crate::backend::Backend;
 use crate::mutex::RawMutex;
@@ -31,9 +32,9 @@ pub(super) type Exit<'env, E> =
 pub(super) type Spawner<'env> =
     Arc<dyn Fn(&str, Polled<'env, ()>) -> Result<(), ()> + Send + Sync + 'env>;
 
-/// What happens when a nursery closes, last in first.
-pub(super) enum Item<'env, E, B: Backend> {
-    Task(Arc<Control<B>>),
+/// What happens when a nursery closes, last in first, after the tasks that were
+/// started above it have ended.
+pub(super) enum Item<'env, E> {
     Exit(Exit<'env, E>),
     Callback(Box<dyn FnOnce() + Send + 'env>),
 }
@@ -49,9 +50,8 @@ pub(super) struct State<'env, E, B: Backend> {
     pub(super) name: Option<Arc<str>>,
     pub(super) book: Arc<Book<E, B>>,
     pub(super) inbox: Vec<Arrival<'env, B>>,
-    pub(super) stack: Vec<Item<'env, E, B>>,
-    /// At so many items the tasks that have ended are swept out.
-    pub(super) sweep_at: usize,
+    /// The clean-ups. The tasks between them are the desk's.
+    pub(super) stack: Vec<Item<'env, E>>,
     pub(super) next_id: u64,
     pub(super) closing: bool,
 }
@@ -63,17 +63,8 @@ impl<E, B: Backend> State<'_, E, B> {
             book: Arc::new(Book::new()),
             inbox: Vec::new(),
             stack: Vec::new(),
-            sweep_at: 16,
             next_id: 0,
             closing: false,
-        }
-    }
-
-    /// So that a nursery of many short tasks doesn't grow.
-    fn sweep(&mut self) {
-        if self.stack.len() >= self.sweep_at {
-            self.stack.retain(|item| !matches!(item, Item::Task(task) if task.has_ended()));
-            self.sweep_at = 2 * self.stack.len() + 16;
         }
     }
 }
@@ -192,7 +183,7 @@ impl<'env, E: Send + 'env, B: Backend> Handle<'env, E, B> {
         T: Send + 'env,
         F: Future<Output = Result<T, E>> + Send + 'env,
     {
-        self.start_task(name, |_| future)
+        self.begin(name, |_| future, |child| Box::pin(child))
     }
 
     /// As [`create_task`](Self::create_task), with a future that knows its
@@ -229,74 +220,82 @@ impl<'env, E: Send + 'env, B: Backend> Handle<'env, E, B> {
         T: Send + 'env,
         F: Future<Output = Result<T, E>> + Send + 'env,
     {
-        self.begin(name, make, |child| Box::pin(child))
+        self.begin(name, |control| make(TaskContext::of(control)), |child| Box::pin(child))
     }
 
     /// Starts a task; `pin` makes what the nursery polls of it.
+    #[inline]
     pub(super) fn begin<'n, T, F>(
         &self,
         name: impl Into<Option<&'n str>>,
-        make: impl FnOnce(TaskContext<B>) -> F,
+        make: impl FnOnce(&Arc<Control<B>>) -> F,
         pin: impl FnOnce(Child<F, T, E, B>) -> Polled<'env, ()>,
     ) -> Result<Task<T, E, B>, StartError>
     where
         F: Future<Output = Result<T, E>>,
     {
-        let label = match name.into() {
-            Some(name) => Label::Given(name.into()),
-            None => Label::Type(core::any::type_name::<F>()),
-        };
-        let (book, id, name) = {
+        let given = name.into();
+        let (book, id, short, nursery) = {
             let mut state = self.shared.state.lock();
             let id = state.next_id;
             state.next_id += 1;
-            (Arc::clone(&state.book), id, state.name.clone())
+            let short = given
+                .zip(state.name.as_deref())
+                .and_then(|(task, nursery)| TaskName::short(task, nursery));
+            let nursery = if short.is_some() { None } else { state.name.clone() };
+            (Arc::clone(&state.book), id, short, nursery)
         };
-        // What makes names runs outside the lock, as `make` does.
-        let nursery = name.unwrap_or_else(|| self.shared.info.name_source().now());
+        let name = short.unwrap_or_else(|| {
+            // What makes names runs outside the lock, as `make` does.
+            let nursery = nursery.unwrap_or_else(|| self.shared.info.name_source().now());
+            match given {
+                Some(task) => TaskName::given(task, nursery),
+                None => TaskName::Type(core::any::type_name::<F>(), nursery),
+            }
+        });
         let local = self.shared.spawner.is_none();
-        let control = Arc::new(Control::new(id, label, nursery, Arc::clone(&book.desk), local));
-        let future = make(TaskContext::new(Arc::clone(&control)));
+        let control = Arc::new(Control::new(id, name, Arc::clone(&book.desk), local));
+        let future = make(&control);
         let cell = Arc::new(Cell::new(Arc::clone(&control)));
         let task = Task::new(Arc::clone(&cell));
-        self.admit(control, pin(Child::new(future, cell, Arc::clone(&book))), &book)?;
+        self.admit(control, pin(Child::new(future, cell, book)))?;
         Ok(task)
     }
 
-    fn admit(
-        &self,
-        control: Arc<Control<B>>,
-        future: Polled<'env, ()>,
-        book: &Arc<Book<E, B>>,
-    ) -> Result<(), StartError> {
-        // Counted first: wherever it runs, it may end at once.
-        book.desk.add(&control);
+    fn admit(&self, control: Arc<Control<B>>, future: Polled<'env, ()>) -> Result<(), StartError> {
         let name = self.shared.spawner.is_some().then(|| control.name());
-        let refused = {
+        let arrival = Arrival { control, future };
+        let admitted = {
             let mut state = self.shared.state.lock();
+            let desk = &state.book.desk;
             // Popped meanwhile, its desk is another nursery's.
-            if state.closing || !Arc::ptr_eq(&state.book, book) {
-                Some(future)
+            if state.closing || !Arc::ptr_eq(desk, arrival.control.desk()) {
+                Err(arrival)
             } else {
-                state.sweep();
-                state.stack.push(Item::Task(Arc::clone(&control)));
-                if self.shared.spawner.is_some() {
+                desk.add(state.stack.len(), &arrival.control);
+                // Counted first: wherever it runs, it may end at once.
+                if let Some(name) = name {
+                    desk.line.began();
                     drop(state);
-                    return self.hand_over(&name.unwrap_or_default(), future);
+                    return self.hand_over(&name, arrival.future);
                 }
-                state.inbox.push(Arrival { control, future });
-                None
+                let owner = desk.line.arrived();
+                state.inbox.push(arrival);
+                Ok(owner)
             }
         };
-        match refused {
-            // Dropped, it reports its end.
-            Some(future) => {
+        match admitted {
+            Ok(owner) => {
+                if let Some(owner) = owner {
+                    owner.wake();
+                }
+                Ok(())
+            }
+            Err(Arrival { control, future }) => {
+                // Dropped, it reports its end.
+                control.desk().line.began();
                 drop(future);
                 Err(StartError::Closed(self.closed()))
-            }
-            None => {
-                book.desk.line.nudge();
-                Ok(())
             }
         }
     }
@@ -427,7 +426,7 @@ impl<'env, E: Send + 'env, B: Backend> Handle<'env, E, B> {
         self.defer(move || drop(value))
     }
 
-    fn put(&self, item: Item<'env, E, B>) -> Result<(), NurseryClosed> {
+    fn put(&self, item: Item<'env, E>) -> Result<(), NurseryClosed> {
         let refused = {
             let mut state = self.shared.state.lock();
             if state.closing {
@@ -463,7 +462,7 @@ impl<E, B: Backend> fmt::Debug for Handle<'_, E, B> {
 /// outside the lock.
 pub(super) fn take_all<'env, E, B: Backend>(
     shared: &Shared<'env, E, B>,
-) -> (Vec<Arrival<'env, B>>, Vec<Item<'env, E, B>>) {
+) -> (Vec<Arrival<'env, B>>, Vec<Item<'env, E>>) {
     let mut state = shared.state.lock();
     state.closing = true;
     (mem::take(&mut state.inbox), mem::take(&mut state.stack))

@@ -11,6 +11,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
@@ -23,7 +24,7 @@ use futures_core::FusedFuture;
 use pin_project_lite::pin_project;
 
 use super::context::Context;
-use super::control::TaskContext;
+use super::control::{Control, TaskContext};
 use super::desk::TaskInfo;
 use super::error::{EnterError, NurseryClosed, StartError, Stopping};
 use super::handle::Handle;
@@ -317,7 +318,7 @@ impl<'env, E: Send + 'env, B: Backend> LocalHandle<'env, E, B> {
         T: 'env,
         F: Future<Output = Result<T, E>> + 'env,
     {
-        self.start_task(name, |_| future)
+        self.begin(name, |_| future)
     }
 
     /// As [`Handle::start_task`].
@@ -329,6 +330,18 @@ impl<'env, E: Send + 'env, B: Backend> LocalHandle<'env, E, B> {
         &self,
         name: impl Into<Option<&'n str>>,
         make: impl FnOnce(TaskContext<B>) -> F,
+    ) -> Result<Task<T, E, B>, StartError>
+    where
+        T: 'env,
+        F: Future<Output = Result<T, E>> + 'env,
+    {
+        self.begin(name, |control| make(TaskContext::of(control)))
+    }
+
+    fn begin<'n, T, F>(
+        &self,
+        name: impl Into<Option<&'n str>>,
+        make: impl FnOnce(&Arc<Control<B>>) -> F,
     ) -> Result<Task<T, E, B>, StartError>
     where
         T: 'env,

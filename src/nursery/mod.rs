@@ -28,6 +28,8 @@ mod handle;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod info;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod label;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod local;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod scope;

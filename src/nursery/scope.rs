@@ -14,10 +14,11 @@ use core::task::{Context as Cx, Poll, Waker};
 
 use futures_core::FusedFuture;
 
-use super::control::{Control, Label};
+use super::control::Control;
 use super::error::Stopping;
 use super::handle::{Arrival, Handle, Item, Polled, Shared, Spawner, State, take_all};
 use super::info::{Name, NurseryInfo, Sentinel, given};
+use super::label::TaskName;
 use super::spawn::Spawn;
 use super::task::{Book, Failure};
 use crate::backend::Backend;
@@ -179,8 +180,8 @@ impl<'env, E: Send + 'env, B: Backend> Nursery<'env, E, B> {
     pub fn shutdown_on(&mut self, future: impl Future<Output = ()> + Send + 'env) {
         let desk = Arc::clone(&self.book.desk);
         let sentinel = Sentinel::new(Arc::clone(&desk));
-        let label = Label::Type("shutdown");
-        let control = Arc::new(Control::new(u64::MAX, label, "".into(), desk, true));
+        let name = TaskName::given("shutdown", "".into());
+        let control = Arc::new(Control::new(u64::MAX, name, desk, true));
         let future = async move {
             future.await;
             sentinel.stop();
@@ -393,9 +394,9 @@ impl<'env, E: Send + 'env, B: Backend> Nursery<'env, E, B> {
 
     /// Polls those that were woken, and those that are new.
     fn poll_children(&mut self, cx: &Cx<'_>) {
-        self.book.desk.line.take(&mut self.queue, cx.waker());
-        let arrivals = mem::take(&mut self.handle.shared.state.lock().inbox);
-        if !arrivals.is_empty() {
+        if self.book.desk.line.take(&mut self.queue, cx.waker()) {
+            let arrivals = mem::take(&mut self.handle.shared.state.lock().inbox);
+            self.children.reserve(arrivals.len().saturating_sub(self.free.len()));
             for arrival in arrivals {
                 let place = self.settle(arrival);
                 self.queue.push_back(place);
@@ -470,14 +471,13 @@ impl<'env, E: Send + 'env, B: Backend> Nursery<'env, E, B> {
                     self.drop_watches();
                 }
                 Closing::Next => match self.next_item() {
-                    Some(Item::Task(first)) => {
-                        let tasks = self.next_tasks(first);
+                    Err(tasks) => {
                         tasks.iter().for_each(|task| task.stop());
                         // They are ready now: no need to come back for that.
                         self.poll_children(cx);
                         self.closing = Closing::Tasks(tasks);
                     }
-                    Some(Item::Exit(exit)) => {
+                    Ok(Some(Item::Exit(exit))) => {
                         self.take_failure();
                         let outcome = mem::replace(&mut self.outcome, Ok(()));
                         match B::catch(|| exit(outcome)) {
@@ -485,12 +485,12 @@ impl<'env, E: Send + 'env, B: Backend> Nursery<'env, E, B> {
                             Err(panic) => self.note_panic(panic),
                         }
                     }
-                    Some(Item::Callback(callback)) => {
+                    Ok(Some(Item::Callback(callback))) => {
                         if let Err(panic) = B::catch(callback) {
                             self.note_panic(panic);
                         }
                     }
-                    None => {
+                    Ok(None) => {
                         self.place = None;
                         self.take_failure();
                         self.book.desk.close();
@@ -526,26 +526,12 @@ impl<'env, E: Send + 'env, B: Backend> Nursery<'env, E, B> {
         }
     }
 
-    fn next_item(&mut self) -> Option<Item<'env, E, B>> {
-        self.handle.shared.state.lock().stack.pop()
-    }
-
-    /// All tasks that were started with nothing entered between them, the last
-    /// one first: they end side by side.
-    fn next_tasks(&mut self, first: Arc<Control<B>>) -> Vec<Arc<Control<B>>> {
-        let mut tasks = Vec::from([first]);
+    /// The next clean-up; or before it the tasks that were started above it,
+    /// which end side by side.
+    fn next_item(&mut self) -> Result<Option<Item<'env, E>>, Vec<Arc<Control<B>>>> {
         let mut state = self.handle.shared.state.lock();
-        while let Some(item) = state.stack.pop() {
-            match item {
-                Item::Task(task) => tasks.push(task),
-                other => {
-                    state.stack.push(other);
-                    break;
-                }
-            }
-        }
-        tasks.retain(|task| !task.has_ended());
-        tasks
+        let tasks = self.book.desk.tasks_at(state.stack.len());
+        if tasks.is_empty() { Ok(state.stack.pop()) } else { Err(tasks) }
     }
 }
 
@@ -562,7 +548,7 @@ impl<'env, E: Send + 'env, B: Backend> Future for Nursery<'env, E, B> {
             return Poll::Ready(Ok(()));
         }
         this.poll_children(cx);
-        if !this.is_stopping() && this.book.desk.line.live() > 0 {
+        if matches!(this.closing, Closing::Open) && !this.book.desk.line.is_over() {
             return Poll::Pending;
         }
         this.poll_close(cx, true)
@@ -605,16 +591,17 @@ impl<'env, E: Send + 'env, B: Backend> Drop for Nursery<'env, E, B> {
             Closing::Exit(exit) => drop(exit),
             _ => (),
         }
-        while let Some(item) = stack.pop() {
-            match item {
-                Item::Task(task) => self.drop_child(&task),
+        loop {
+            self.book.desk.tasks_at(stack.len()).iter().for_each(|task| self.drop_child(task));
+            match stack.pop() {
                 // One that panics keeps no other from running.
-                Item::Callback(callback) => {
+                Some(Item::Callback(callback)) => {
                     if let Err(panic) = B::catch(callback) {
                         self.note_panic(panic);
                     }
                 }
-                Item::Exit(exit) => drop(exit),
+                Some(Item::Exit(exit)) => drop(exit),
+                None => break,
             }
         }
         self.book.desk.close();

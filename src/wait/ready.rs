@@ -58,6 +58,8 @@ struct Line {
     owner: Option<Waker>,
     /// How many tasks have not ended.
     live: usize,
+    /// The owner has tasks to fetch.
+    arrived: bool,
     stop: bool,
     closed: bool,
 }
@@ -69,6 +71,7 @@ impl<B: Backend> ReadyLine<B> {
                 ready: VecDeque::new(),
                 owner: None,
                 live: 0,
+                arrived: false,
                 stop: false,
                 closed: false,
             }),
@@ -93,10 +96,11 @@ impl<B: Backend> ReadyLine<B> {
 
     /// Makes room for the wake-ups of so many.
     pub(crate) fn reserve(&self, count: usize) {
-        if self.line.with(|line| line.ready.capacity()) >= count {
+        let room = self.line.with(|line| line.ready.capacity());
+        if room >= count {
             return;
         }
-        let mut larger = VecDeque::with_capacity(2 * count);
+        let mut larger = VecDeque::with_capacity(count.max(2 * room));
         self.line.with(|line| {
             larger.extend(line.ready.drain(..));
             mem::swap(&mut line.ready, &mut larger);
@@ -104,25 +108,36 @@ impl<B: Backend> ReadyLine<B> {
     }
 
     /// Puts the places of those to be polled into `queue`, which is empty
-    /// unless a poll unwound, and from here on wakes `owner`.
-    pub(crate) fn take(&self, queue: &mut VecDeque<usize>, owner: &Waker) {
-        let count = self.line.with(|line| line.ready.capacity());
-        // Exactly: two queues that grow past each other would never end.
-        queue.reserve_exact(count);
-        let owner = owner.clone();
-        let late = Fault::OwnerTooLate.on().then(|| owner.clone());
-        let old = self.line.with(|line| {
-            if queue.is_empty() {
-                mem::swap(&mut line.ready, queue);
-            } else {
-                queue.extend(line.ready.drain(..));
+    /// unless a poll unwound, and from here on wakes `owner`. Whether it has
+    /// tasks to fetch.
+    pub(crate) fn take(&self, queue: &mut VecDeque<usize>, owner: &Waker) -> bool {
+        let mut owner = Some(owner.clone());
+        let late = if Fault::OwnerTooLate.on() { owner.take() } else { None };
+        let (old, arrived) = loop {
+            let taken = self.line.with(|line| {
+                let room = line.ready.capacity();
+                if queue.capacity() - queue.len() < room {
+                    return Err(room);
+                }
+                if queue.is_empty() {
+                    mem::swap(&mut line.ready, queue);
+                } else {
+                    queue.extend(line.ready.drain(..));
+                }
+                let old = owner.take().and_then(|owner| line.owner.replace(owner));
+                Ok((old, mem::take(&mut line.arrived)))
+            });
+            match taken {
+                Ok(taken) => break taken,
+                // Exactly: two queues that grow past each other would never end.
+                Err(room) => queue.reserve_exact(room),
             }
-            if late.is_some() { None } else { line.owner.replace(owner) }
-        });
+        };
         drop(old);
         if let Some(owner) = late {
             self.line.with(|line| line.owner = Some(owner));
         }
+        arrived
     }
 
     /// A task more.
@@ -135,14 +150,25 @@ impl<B: Backend> ReadyLine<B> {
         self.change(|line| line.live -= 1);
     }
 
-    /// The owner has something to do.
-    pub(crate) fn nudge(&self) {
-        self.change(|_| ());
+    /// A task more, which the owner has to fetch. Who is to be woken once it can
+    /// be fetched.
+    #[must_use = "the owner has to be woken"]
+    pub(crate) fn arrived(&self) -> Option<Waker> {
+        self.line.with(|line| {
+            line.live += 1;
+            line.arrived = true;
+            line.owner.take()
+        })
     }
 
-    /// How many tasks have not ended.
-    pub(crate) fn live(&self) -> usize {
-        self.line.with(|line| line.live)
+    /// Whether all have ended.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.line.with(|line| line.live == 0)
+    }
+
+    /// Whether all have ended, or are to stop.
+    pub(crate) fn is_over(&self) -> bool {
+        self.line.with(|line| line.stop || line.live == 0)
     }
 
     /// They are to stop.

@@ -115,7 +115,7 @@ fn the_last_task_ends_elsewhere() {
         let executor = thread::spawn(move || other.line.ended());
         let other = Arc::clone(&nursery);
         let teller = thread::spawn(move || (0..2).for_each(|what| other.tell(what, what)));
-        nursery.run(queue, [0, 1], || nursery.line.live() == 0);
+        nursery.run(queue, [0, 1], || nursery.line.is_over());
         join(Vec::from([executor, teller]));
         // What was told last may have been seen before it was woken for it.
         let (mut late, bell) = (VecDeque::new(), Waker::from(Bell::new()));
