@@ -33,10 +33,28 @@
 //!
 //! * recloser counts a rate of errors in a ring, failsafe and this crate count
 //!   failures in a row.
+//! * A refusal of an open circuit is the clock's time but for two or three
+//!   nanoseconds. failsafe's says nothing; this crate's says when to come again,
+//!   and comes in registers as far as that is possible.
 //! * An entry of this crate's throttle is two operations: it enters, and tells
 //!   its outcome, from which the rate follows. governor's has no outcome. The
-//!   rows `portunus, reserve` leave the outcome out.
+//!   rows `portunus, reserve` leave the outcome out. What is refused looks at one
+//!   word and takes no lock; without jitter, as here: with it, the next slot is
+//!   another one for each who asks. It says how long the wait would be, which
+//!   governor leaves to be computed by who wants to know.
 //! * This crate's barrier shares what the parties bring, which here is nothing.
+//!   A round of a cyclic one is an object of its own, behind an `Arc`, with room
+//!   for each party: so a party may leave, and a late one does not hold up the
+//!   next round. async-lock's barrier is a counter and an event, in which nobody
+//!   can leave; of two parties, where a round is little more than its two
+//!   allocations, it is the faster one.
+//! * A task of this crate's nursery has a name, a stop signal, a place on the
+//!   stack of clean-ups and an outcome. It makes three allocations: what wakers
+//!   reach has to be `'static`, while the outcome, and the future, may borrow.
+//!   tokio's makes two, with futures that borrow nothing; a task of smol's
+//!   executor is one, and has none of these: it is there to show what is left.
+//!   A name of up to 38 bytes is no allocation. Most of the row is the
+//!   allocator's, and its figures move with what was freed before.
 
 #![allow(missing_docs)]
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
