@@ -459,6 +459,31 @@ macro_rules! before_handles {
                     assert!(!door.is_locked());
                 }
             }
+
+            #[test]
+            fn who_waits_in_or_for_an_unlinked_one_is_told() {
+                let handle = new(1);
+                let inside = handle.door().read().unwrap();
+                thread::scope(|scope| {
+                    let (told, ends) = std::sync::mpsc::channel();
+                    let (door, told_too) = (handle.door(), told.clone());
+                    scope.spawn(move || told_too.send(("line", door.write().err())).unwrap());
+                    until("it stands in line", || door.waiting() == 1);
+                    handle.unlink().unwrap();
+                    // It is inside, and will be told by nobody.
+                    scope.spawn(move || told.send(("inside", inside.wait().err())).unwrap());
+                    let mut ended = [(); 2].map(|()| {
+                        ends.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|error| {
+                            eprintln!("somebody waits for what is gone: {error}");
+                            std::process::abort()
+                        })
+                    });
+                    ended.sort_by_key(|(what, _)| *what);
+                    let gone = Some(Error::NotFound);
+                    assert_eq!(ended, [("inside", gone.clone()), ("line", gone)]);
+                });
+                assert!(!handle.door().is_locked());
+            }
         }
     };
 }
@@ -605,9 +630,17 @@ mod awaited {
             assert_eq!(*second.await.unwrap(), 44);
             let mut third = pin!(door.read().unwrap().wait_async());
             assert!(polled(third.as_mut()).is_pending());
+            let mut fourth = pin!(door.write().unwrap().wait_async());
+            assert!(polled(fourth.as_mut()).is_pending());
+            let inside = door.read().unwrap();
             handle.unlink().unwrap();
-            assert!(door.notify_one());
-            assert_eq!(third.await.err(), Some(Error::NotFound));
+            assert!(!door.notify_one(), "all have been told");
+            // Nobody will tell those who come later.
+            let fifth = inside.wait_async();
+            let all = smol::future::zip(third, smol::future::zip(fourth, fifth)).await;
+            let (third, (fourth, fifth)) = all;
+            let ended = [third.err(), fourth.err(), fifth.err()];
+            assert_eq!(ended, [const { Some(Error::NotFound) }; 3]);
             assert!(!door.is_locked());
         });
     }

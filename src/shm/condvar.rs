@@ -252,6 +252,16 @@ macro_rules! condvar {
                 &self.raw
             }
 
+            /// Waits until `limit`. Besides: whether it was notified.
+            #[allow(dead_code, reason = "of one of the two")]
+            pub(super) fn wait_limited<'a, G: $guard<'a>>(
+                &self,
+                guard: G,
+                limit: &impl Limit,
+            ) -> (Result<G>, bool) {
+                wait(&self.raw, guard, limit)
+            }
+
             /// Lets the guard's lock go, waits for a notification, and gives
             /// the guard back when it holds again.
             ///

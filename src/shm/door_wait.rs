@@ -5,12 +5,16 @@ use core::time::Duration;
 use std::time::Instant;
 
 use super::any_handle::AnyHandle;
+use super::condvar::SharedCondvarGuard;
 use super::data::ShmType;
 use super::door::{Door, DoorGuard, DoorReadGuard, DoorWriteGuard, SharedDoor};
 use super::error::{Error, OwnerDied};
+use super::frame::Frame;
 use super::handle_door::{HandleDoor, HandleReadGuard, HandleWriteGuard, reading, writing};
 use crate::condvar::WaitTimeoutResult;
 use crate::rules::Preference;
+use crate::wait::until::Until;
+use crate::wait::{Forever, Left, Limit};
 
 /// The guard again, or with the news of an owner's death.
 type Waited<G> = Result<G, OwnerDied<G>>;
@@ -179,16 +183,39 @@ impl<H: AnyHandle> HandleDoor<'_, H> {
     }
 }
 
+/// Ends with a limit, or when a handle's value is removed.
+struct WhileThere<'a, L>(&'a Frame, &'a L);
+
+impl<L: Limit> Limit for WhileThere<'_, L> {
+    fn left(&self) -> Left {
+        if self.0.is_going() { Left::Nothing } else { self.1.left() }
+    }
+}
+
+/// Waits inside a handle's door, no longer than its value is there. Whether that
+/// was too long.
+fn wait_inside<'a, G: SharedCondvarGuard<'a>>(
+    frame: &Frame,
+    inside: G,
+    limit: &impl Limit,
+) -> (Waited<G>, WaitTimeoutResult) {
+    let (inside, notified) = frame.condvar().wait_limited(inside, &WhileThere(frame, limit));
+    // One whose removal came to nothing has woken without a reason.
+    let over = !notified && limit.left() == Left::Nothing;
+    (inside, WaitTimeoutResult::new(over))
+}
+
 impl<H: AnyHandle> HandleReadGuard<'_, H> {
     /// Lets the door go, waits for a notification, and gives the guard back when
     /// it is inside again, with the value that is there then.
     ///
     /// # Errors
     ///
-    /// Those of the handle's `get`; the door is let go then.
+    /// Those of the handle's `get`, also when the value is unlinked while it
+    /// waits; the door is let go then.
     pub fn wait(self) -> Result<Self, Error> {
         let (handle, inside) = self.leave();
-        Self::new(handle, reading(handle.frame().condvar().wait(inside)))
+        Self::new(handle, reading(wait_inside(handle.frame(), inside, &Forever).0))
     }
 
     /// As [`wait`](Self::wait), waiting for a notification no longer than
@@ -199,9 +226,8 @@ impl<H: AnyHandle> HandleReadGuard<'_, H> {
     /// As [`wait`](Self::wait).
     pub fn wait_for(self, timeout: Duration) -> Result<(Self, WaitTimeoutResult), Error> {
         let (handle, inside) = self.leave();
-        let waited = handle.frame().condvar().wait_for(inside, timeout);
-        let (inside, over) = waited.unwrap_or_else(OwnerDied::into_inner);
-        Ok((Self::new(handle, inside)?, over))
+        let (inside, over) = wait_inside(handle.frame(), inside, &Until::after(timeout));
+        Ok((Self::new(handle, reading(inside))?, over))
     }
 
     /// Notifies the one that has waited longest, of whichever kind. `false`:
@@ -223,10 +249,11 @@ impl<H: AnyHandle> HandleWriteGuard<'_, H> {
     ///
     /// # Errors
     ///
-    /// Those of the handle's `get` and `set`; the door is let go then.
+    /// Those of the handle's `get` and `set`, also when the value is unlinked
+    /// while it waits; the door is let go then.
     pub fn wait(self) -> Result<Self, Error> {
         let (handle, inside) = self.leave()?;
-        Self::new(handle, writing(handle.frame().condvar().wait(inside)))
+        Self::new(handle, writing(wait_inside(handle.frame(), inside, &Forever).0))
     }
 
     /// As [`wait`](Self::wait), waiting for a notification no longer than
@@ -237,13 +264,8 @@ impl<H: AnyHandle> HandleWriteGuard<'_, H> {
     /// As [`wait`](Self::wait).
     pub fn wait_for(self, timeout: Duration) -> Result<(Self, WaitTimeoutResult), Error> {
         let (handle, inside) = self.leave()?;
-        let waited = handle.frame().condvar().wait_for(inside, timeout);
-        let (inside, over) = waited.unwrap_or_else(|died| {
-            let (mut inside, over) = died.into_inner();
-            inside.mark_consistent();
-            (inside, over)
-        });
-        Ok((Self::new(handle, inside)?, over))
+        let (inside, over) = wait_inside(handle.frame(), inside, &Until::after(timeout));
+        Ok((Self::new(handle, writing(inside))?, over))
     }
 
     /// Writes the value back, and notifies the one that has waited longest, of

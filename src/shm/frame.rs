@@ -6,6 +6,7 @@ use super::attach::Attachment;
 use super::condvar::SharedCondvar;
 use super::content::{Content, Site};
 use super::error::{Error, OwnerDied};
+use super::fault::{Point, point};
 use super::fifo_lock::{FifoLock, Hold};
 use super::format::{Plan, kind};
 use super::rwlock::RwLock;
@@ -15,7 +16,12 @@ use crate::rules::{Access, ReadWrite};
 /// Where things are in the flags.
 const LEN: u64 = 128;
 const CURRENT: u64 = 0;
+/// Whether it is [`THERE`], [`GONE`] or [`GOING`].
 const REMOVED: u64 = 4;
+const THERE: u32 = 0;
+const GONE: u32 = 1;
+/// Somebody has begun to remove the name, and has the lock, or has died with it.
+const GOING: u32 = 2;
 /// From here on, 64-bit words of the handle's own.
 const WORDS: u64 = 8;
 
@@ -130,27 +136,67 @@ impl Frame {
     #[cold]
     fn mend<'a>(&self, died: OwnerDied<FrameHold<'a>>, mode: Access) -> FrameHold<'a> {
         let mut hold = died.into_inner();
+        self.settle();
         if mode == Access::Write {
             hold.mark_consistent();
-            // It may have died after it removed the name, and before it said
-            // so.
-            if self.attachment.is_unlinked() {
-                self.remove();
-            }
         }
         hold
+    }
+
+    /// Of a removal that a dead one had begun: whether it came to pass.
+    ///
+    /// Of those who are inside now nobody has begun one: several find the same.
+    fn settle(&self) {
+        let found = if self.attachment.is_unlinked() { GONE } else { THERE };
+        // Ordering: Release, as in `remove`; Relaxed, the lock orders.
+        let (release, relaxed) = (Ordering::Release, Ordering::Relaxed);
+        let _ = self.flag(REMOVED).compare_exchange(GOING, found, release, relaxed);
     }
 
     /// Whether it was removed.
     pub(super) fn is_removed(&self) -> bool {
         // Ordering: Relaxed, the lock orders.
-        self.flag(REMOVED).load(Ordering::Relaxed) != 0
+        self.flag(REMOVED).load(Ordering::Relaxed) == GONE
+    }
+
+    /// Whether it was removed, or perhaps just is: for one who waits inside the
+    /// door, and goes to see.
+    ///
+    /// Who asks after it stood in the condition's line misses no removal: either
+    /// it is in the line when the remover notifies, or the remover has had the
+    /// line's guard before it, and said so before that.
+    pub(super) fn is_going(&self) -> bool {
+        // Ordering: Relaxed, the guard of the door's line orders.
+        self.flag(REMOVED).load(Ordering::Relaxed) != THERE
+    }
+
+    /// Removes the name by `f`; it is removed then, unless that fails.
+    pub(super) fn remove_by(
+        &self,
+        _: &FrameHold<'_>,
+        f: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let set = |value| {
+            // Ordering: Release, as in `remove`.
+            self.flag(REMOVED).store(value, Ordering::Release);
+        };
+        set(GOING);
+        point(Point::Removing);
+        let removed = f();
+        set(if removed.is_ok() { GONE } else { THERE });
+        removed
+    }
+
+    /// Tells those who wait inside the door that it was removed. Without the
+    /// lock: they take it to see.
+    pub(super) fn tell_removed(&self) {
+        self.condvar.notify_all();
     }
 
     /// It is removed.
     pub(super) fn remove(&self) {
         // Ordering: Release: should this process die now, whoever sees what it
         // does afterwards sees this.
-        self.flag(REMOVED).store(1, Ordering::Release);
+        self.flag(REMOVED).store(GONE, Ordering::Release);
     }
 }

@@ -194,24 +194,35 @@ impl<T: ShmType> Handle<T> {
 
     /// Removes the value and its name.
     ///
+    /// Who waits inside its door then gets [`Error::NotFound`] at once, and who
+    /// stands in a line gets it in its turn. It does not wait for the door.
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`] when that has been done; and if the name cannot be
     /// removed, in which case the value stays.
     pub fn unlink(&self) -> Result<(), Error> {
         let cell = &**self.segment;
-        let _hold = cell.frame.enter(Access::Write)?;
+        let hold = cell.frame.enter(Access::Write)?;
         cell.check()?;
         // The name may be another one's by now, if somebody has removed it by
         // other means.
-        if self.segment.is_unlinked() {
+        let removed = if self.segment.is_unlinked() {
             cell.frame.remove();
-            return Err(Error::NotFound);
+            Err(Error::NotFound)
+        } else {
+            cell.frame.remove_by(&hold, || {
+                Segment::unlink(&self.name)?;
+                point(Point::Removed);
+                Ok(())
+            })
+        };
+        let gone = cell.frame.is_removed();
+        drop(hold);
+        if gone {
+            cell.frame.tell_removed();
         }
-        Segment::unlink(&self.name)?;
-        point(Point::Removed);
-        cell.frame.remove();
-        Ok(())
+        removed
     }
 }
 

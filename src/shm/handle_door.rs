@@ -68,6 +68,13 @@ pub(super) fn writing(entered: Entered<RwLockWriteGuard<'_, u8>>) -> RwLockWrite
 /// do: a writer's value is written back before, and the value is read anew
 /// afterwards.
 ///
+/// # Unlinking
+///
+/// Unlinking the handle does not wait for the door, and puts nobody out. Who
+/// waits inside for a notification ends with [`Error::NotFound`] at once, also
+/// where the one who unlinked was killed before it could tell; who stands in line
+/// to enter, when its turn comes; and who is inside, at its next look at the value.
+///
 /// # Nested access
 ///
 /// Entering a door that one is inside waits for oneself. Access inside of an

@@ -266,6 +266,9 @@ impl<T> SerdeHandle<T> {
 
     /// Removes the value and its name.
     ///
+    /// Who waits inside its door then gets [`Error::NotFound`] at once, and who
+    /// stands in a line gets it in its turn. It does not wait for the door.
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`] when that has been done; and if a name cannot be
@@ -273,7 +276,10 @@ impl<T> SerdeHandle<T> {
     /// again.
     pub fn unlink(&self) -> Result<(), Error> {
         let hold = self.segment.enter(Access::Write, &self.name)?;
-        self.segment.unlink(&hold, &self.name)
+        let removed = self.segment.unlink(&hold, &self.name);
+        drop(hold);
+        self.segment.frame.tell_removed();
+        removed
     }
 }
 
