@@ -74,6 +74,10 @@ pub(super) fn actor() {
             stage.recover();
             drop(lock.acquire(Tree::Look));
         }
+        "sweep" => {
+            arm();
+            stage.recover();
+        }
         other => panic!("no such story: {other}"),
     }
     scratch.set(AT, 99);

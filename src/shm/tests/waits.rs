@@ -392,16 +392,41 @@ fn step(story: &str, count: u64) -> u64 {
     taken
 }
 
+/// One has died with a notification; the actor, who takes back what it left, is
+/// killed after so many instructions. How many it took.
+#[cfg(target_arch = "x86_64")]
+fn step_of_passing_on(count: u64) -> u64 {
+    let play = Play::new(Duration::from_secs(10));
+    let (_, changed, scratch, _) = &*play.stage;
+    let mut taken = 0;
+    std::thread::scope(|scope| {
+        scratch.set(ENTERS, 1);
+        let mut first = play.cast("wait", Point::Taken as u32, false);
+        until("the first waits", || changed.waiting() == 1);
+        play.stand(scope, 2);
+        assert!(changed.notify_one());
+        assert!(!first.wait().expect("a child").success(), "it is killed");
+        let mut actor = play.cast("recover", 0, true);
+        taken = super::steps::trace(&mut actor, scratch, count);
+        play.stage.recover();
+        let what = std::format!("recover after {taken}: the other one is home");
+        until(&what, || play.home() == [2]);
+    });
+    assert!(play.stage.0.is_consistent(), "recover after {taken}: told without a reason");
+    play.end(&std::format!("recover after {taken}"));
+    taken
+}
+
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn killed_after_any_number_of_instructions_of_a_wait() {
-    let most = std::env::var("PORTUNUS_STEPS").map_or(10, |most| most.parse().expect("a number"));
     for story in ["wait", "notify one", "notify all"] {
-        let all = step(story, 5_000);
-        assert!(all > 50, "{story} took {all} instructions");
-        let stride = (all / most).max(1);
-        for count in (story.len() as u64 % stride..all).step_by(stride as usize) {
-            step(story, count);
-        }
+        super::steps::cut_short(story, |count| step(story, count));
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn killed_after_any_number_of_instructions_of_passing_on() {
+    super::steps::cut_short("recover a notification", step_of_passing_on);
 }
