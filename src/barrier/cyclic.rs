@@ -178,6 +178,11 @@ impl<T, B: Backend> CyclicBarrier<T, B> {
 
     /// Blocks until all parties of this round have come, bringing `state`.
     ///
+    /// # Blocking
+    ///
+    /// Blocks the calling thread or core. In async code use
+    /// [`wait_async`](Self::wait_async).
+    ///
     /// # Errors
     ///
     /// [`BarrierError::Broken`].
@@ -201,8 +206,12 @@ impl<T, B: Backend> CyclicBarrier<T, B> {
 
     /// Waits until all parties of this round have come, bringing `state`.
     ///
-    /// The party comes when this is first polled; dropped while it waits, it
-    /// leaves as if it had never come.
+    /// # Cancel safety
+    ///
+    /// Dropped before the first poll, the party has not come. While it waits: it
+    /// leaves as if it had never come, or with
+    /// [`cancel_breaks`](Self::cancel_breaks) aborts the barrier. After the round
+    /// was full: the others have its state.
     ///
     /// # Errors
     ///
@@ -216,6 +225,10 @@ impl<T, B: Backend> CyclicBarrier<T, B> {
 
     /// As [`wait_async`](Self::wait_async), until `timeout` is ready: any sleep
     /// future will do.
+    ///
+    /// # Cancel safety
+    ///
+    /// As `wait_async`; `timeout` is dropped with it.
     ///
     /// # Errors
     ///

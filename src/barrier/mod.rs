@@ -294,6 +294,11 @@ impl<T, B: Backend, S: Store<T>> StatefulBarrier<T, B, S> {
 
     /// Blocks until all parties have come, bringing `state`.
     ///
+    /// # Blocking
+    ///
+    /// Blocks the calling thread or core. In async code use
+    /// [`wait_async`](Self::wait_async).
+    ///
     /// # Errors
     ///
     /// [`BarrierError::Broken`].
@@ -304,8 +309,12 @@ impl<T, B: Backend, S: Store<T>> StatefulBarrier<T, B, S> {
 
     /// Waits until all parties have come, bringing `state`.
     ///
-    /// The party comes when this is first polled. See the type for what
-    /// cancelling it does.
+    /// # Cancel safety
+    ///
+    /// Dropped before the first poll, the party has not come. While it waits: it
+    /// leaves as if it had never come, or with
+    /// [`cancel_breaks`](Self::cancel_breaks) aborts the barrier. After the
+    /// barrier has tripped: the others have its state.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -330,6 +339,10 @@ impl<T, B: Backend, S: Store<T>> StatefulBarrier<T, B, S> {
 
     /// As [`wait_async`](Self::wait_async), until `timeout` is ready: any sleep
     /// future will do.
+    ///
+    /// # Cancel safety
+    ///
+    /// As `wait_async`; `timeout` is dropped with it.
     ///
     /// # Errors
     ///

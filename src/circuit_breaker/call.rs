@@ -95,6 +95,10 @@ impl<C: Clock, O: CircuitObserver> CircuitBreaker<C, O> {
 
     /// As [`call_async`](Self::call_async), and gives `default` for an error.
     ///
+    /// # Cancel safety
+    ///
+    /// As `call_async`.
+    ///
     /// # Errors
     ///
     /// That the future was not polled.
@@ -189,6 +193,10 @@ impl<P, C: Clock, O: CircuitObserver> Counting<'_, P, C, O> {
     /// Awaits `future` if the circuit lets it: see
     /// [`CircuitBreaker::call_async`].
     ///
+    /// # Cancel safety
+    ///
+    /// As there.
+    ///
     /// # Errors
     ///
     /// [`CircuitError::Inner`] with the future's error, counted or not, or that
@@ -206,6 +214,10 @@ impl<P, C: Clock, O: CircuitObserver> Counting<'_, P, C, O> {
 
     /// As [`call_async`](Self::call_async), and gives `default` for an error
     /// that counts.
+    ///
+    /// # Cancel safety
+    ///
+    /// As `call_async`.
     ///
     /// # Errors
     ///
@@ -270,7 +282,9 @@ impl<F, B> Protected<F, B> {
     /// Calls the function if the circuit lets it, and awaits the future that it
     /// gives.
     ///
-    /// Cancel safe as [`CircuitBreaker::call_async`] is.
+    /// # Cancel safety
+    ///
+    /// As for [`CircuitBreaker::call_async`].
     ///
     /// # Errors
     ///

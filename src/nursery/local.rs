@@ -191,6 +191,10 @@ impl<'env, E: Send + 'env, B: Backend> LocalNursery<'env, E, B> {
 
     /// As [`Nursery::scope`].
     ///
+    /// # Cancel safety
+    ///
+    /// Dropped, body and nursery are dropped.
+    ///
     /// # Errors
     ///
     /// As [`run`](Self::run).
