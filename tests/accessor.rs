@@ -104,6 +104,40 @@ fn one_write_releases_all_readers<B: Backend>() {
     assert!(!word.has_waiting_read());
 }
 
+/// Notes who is woken, in that order.
+struct Noting(usize, Arc<Mutex<Vec<usize>>>);
+
+impl Wake for Noting {
+    fn wake(self: Arc<Self>) {
+        self.1.lock().expect("no panic under it").push(self.0);
+    }
+}
+
+/// More of them than are woken at once.
+fn readers_wake_in_the_order_in_which_they_came<B: Backend>() {
+    const CROWD: usize = 50;
+    let value = lasting(Accessor::<_, B>::new(0));
+    let woken = Arc::new(Mutex::new(Vec::new()));
+    let mut gets: Vec<_> = (0..CROWD)
+        .map(|number| {
+            let waker = Waker::from(Arc::new(Noting(number, Arc::clone(&woken))));
+            let wanted = if number % 3 == 0 { 2 } else { 1 };
+            (waker, Box::pin(value.get_where_async(move |v| *v >= wanted)))
+        })
+        .collect();
+    for (waker, get) in &mut gets {
+        assert!(get.as_mut().poll(&mut Context::from_waker(waker)).is_pending());
+    }
+    let take = || std::mem::take(&mut *woken.lock().expect("no panic under it"));
+    value.set(1);
+    assert_eq!(take(), (0..CROWD).filter(|number| number % 3 != 0).collect::<Vec<_>>());
+    value.set(2);
+    assert_eq!(take(), (0..CROWD).step_by(3).collect::<Vec<_>>());
+    for (waker, get) in &mut gets {
+        assert_eq!(get.as_mut().poll(&mut Context::from_waker(waker)), Poll::Ready(2));
+    }
+}
+
 /// What is read, and when, by predicate and by whether it has to be fresh.
 fn the_table_of_decisions<B: Backend>() {
     let hand = Hand::new();
@@ -244,6 +278,28 @@ fn several_wait_for_readers<B: Backend>() {
     assert!(reader.poll(get.as_mut()).is_pending());
     assert!(hands[2].poll(sets[2].as_mut().expect("there").as_mut()).is_ready());
     assert_eq!(reader.poll(get.as_mut()), Poll::Ready(3));
+}
+
+/// One that gives up in line changes nothing for the others, nor for later
+/// ones.
+fn a_writer_that_gives_up_in_line<B: Backend>() {
+    let (value, reader) = (lasting(Accessor::<_, B>::new(0)), Hand::new());
+    let hands = [Hand::new(), Hand::new(), Hand::new()];
+    let mut sets: Vec<_> =
+        (1..=3).map(|new| Some(Box::pin(value.set_when_read_async(new)))).collect();
+    for (hand, set) in hands.iter().zip(&mut sets) {
+        assert!(hand.poll(set.as_mut().expect("there").as_mut()).is_pending());
+    }
+    sets[1] = None;
+    sets[0] = None;
+    assert_eq!((hands[2].wakes(), value.value()), (0, 0));
+    let mut get = pin!(value.get_async());
+    assert!(reader.poll(get.as_mut()).is_pending());
+    assert_eq!(hands.each_ref().map(Hand::wakes), [0, 0, 1]);
+    assert!(hands[2].poll(sets[2].as_mut().expect("there").as_mut()).is_ready());
+    assert_eq!(reader.poll(get.as_mut()), Poll::Ready(3));
+    assert!(hands[0].poll(pin!(value.set_when_read_async(4))).is_pending());
+    assert_eq!(value.value(), 3);
 }
 
 /// The reader for whom a writer was woken has gone when the writer runs.
@@ -850,6 +906,7 @@ macro_rules! on_backends {
 
 on_backends!(
     one_write_releases_all_readers,
+    readers_wake_in_the_order_in_which_they_came,
     the_table_of_decisions,
     how_often_a_predicate_is_asked,
     a_reader_sees_the_latest_value,
@@ -857,6 +914,7 @@ on_backends!(
     a_reader_that_gives_up_is_gone,
     set_when_read_waits_for_a_reader,
     several_wait_for_readers,
+    a_writer_that_gives_up_in_line,
     a_reader_that_has_gone_is_waited_for_again,
     a_failing_setter_notifies_nobody,
     a_failing_getter_is_its_readers_error,

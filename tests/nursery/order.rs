@@ -1,9 +1,9 @@
 //! The one stack, last in first out.
 
-use std::future::pending;
+use std::future::{pending, ready};
 use std::sync::Arc;
 
-use portunus::nursery::TaskOutcome;
+use portunus::nursery::{NurseryClosed, StartError, TaskOutcome};
 
 use crate::support::{Count, Fault, Gate, Handle, Log, Noted, Nursery, poll, settle, yielding};
 
@@ -219,6 +219,25 @@ fn popped_clean_ups_are_another_nurserys() {
     assert_eq!(settle(&mut new), Some(Ok(())));
     assert_eq!(log.take(), ["exit c", "exited c", "stop w", "stopped w"]);
     assert!(!sentinel.is_open());
+}
+
+/// Its place on the stack went to another nursery while its future was made.
+#[test]
+fn a_task_that_was_popped_before_it_started_is_refused() {
+    let mut old = Nursery::named("old");
+    let handle = old.handle();
+    let mut new = None;
+    let refused = handle.start_task("late", |_| {
+        new = Some(old.pop_all());
+        ready(Ok::<_, Fault>(()))
+    });
+    let closed = NurseryClosed { nursery: "old".to_owned() };
+    assert_eq!(refused.map(drop), Err(StartError::Closed(closed)));
+    let mut new = new.expect("a future was made");
+    assert!(old.tasks().is_empty() && new.tasks().is_empty());
+    // Neither waits for it.
+    assert_eq!(settle(&mut new), Some(Ok(())));
+    assert_eq!(settle(&mut old), Some(Ok(())));
 }
 
 #[test]
