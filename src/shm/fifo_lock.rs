@@ -6,9 +6,10 @@ use core::time::Duration;
 use std::time::Instant;
 
 use super::content::{Content, Site};
+use super::convert::Conversion;
 use super::error::{Error, OwnerDied};
 use super::format::Plan;
-use super::raw::{self, Conversion, RawShmLock};
+use super::raw::{self, RawShmLock};
 use super::record::MAX_WEIGHT;
 use crate::error::{ConvertError, TooMany};
 use crate::raw::mode::{Mode, Rules, index_of};
@@ -427,7 +428,8 @@ impl<'a, R: Rules> Hold<'a, R> {
     }
 
     /// Changes its mode in one step, if that is possible now. See
-    /// [`Hold::try_convert`](crate::Hold::try_convert).
+    /// [`Hold::try_convert`](crate::Hold::try_convert). Never blocks; every now
+    /// and then it looks whether those who keep it from that are alive.
     #[doc(alias = "upgrade")]
     #[doc(alias = "downgrade")]
     pub fn try_convert(&mut self, mode: R::Mode) -> bool {
@@ -448,8 +450,8 @@ impl<'a, R: Rules> Hold<'a, R> {
     ///
     /// # Errors
     ///
-    /// The hold is as it was: [`ConvertError::Deadlock`],
-    /// [`ConvertError::Impossible`].
+    /// The hold is as it was: [`ConvertError::Deadlock`], with a conversion of
+    /// somebody alive; [`ConvertError::Impossible`].
     pub fn convert(&mut self, mode: R::Mode) -> Result<(), ConvertError> {
         self.convert_limited(mode, &Forever)
     }

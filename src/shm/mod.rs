@@ -32,6 +32,7 @@ mod carried;
 mod codec;
 mod condvar;
 mod content;
+mod convert;
 mod counter;
 mod data;
 mod door;

@@ -18,7 +18,7 @@ use super::places::Places;
 use super::record::{self as note, MAX_WEIGHT, Notes, State, with_state};
 use super::{repair, sys, world};
 use crate::atomic::{AtomicU32, AtomicU64, Ordering};
-use crate::raw::engine::{self, ConversionEntry, Entry, Env};
+use crate::raw::engine::{self, Entry, Env};
 use crate::raw::mode::{Held, Mode, Rules, index_of};
 use crate::wait::batch::Batch;
 use crate::wait::node::{NO_MODE, Request};
@@ -36,16 +36,6 @@ pub(super) struct RawShmLock<R> {
     places: Places,
     at: u64,
     rules: R,
-}
-
-/// How a conversion ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Conversion {
-    Done,
-    /// It would wait for ever; the hold is as it was.
-    Deadlock,
-    /// The limit was over; the hold is as it was.
-    TooLong,
 }
 
 /// How waiting in line ended.
@@ -411,7 +401,7 @@ impl<R: Rules> RawShmLock<R> {
 
     /// As [`try_look`](Self::try_look), unless that was done a short while ago.
     #[cold]
-    fn look_if_due(&self, period: Duration) -> bool {
+    pub(super) fn look_if_due(&self, period: Duration) -> bool {
         let now = sys::milliseconds();
         let last = repair::last_look(self.attachment(), self.at);
         // Another start of the machine, or another clock, may have been later.
@@ -700,57 +690,6 @@ impl<R: Rules> RawShmLock<R> {
         if due {
             self.grant_now();
         }
-    }
-
-    /// Changes the mode of a hold now, or not at all.
-    pub(super) fn try_convert(&self, request: Request, index: u32) -> bool {
-        self.attachment().check();
-        let notes = self.notes(index);
-        match engine::try_convert::<InShm<R>>(&self.rules, self.word(), request, &notes) {
-            Some(due) => {
-                if due {
-                    self.grant_now();
-                }
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Changes the mode of a hold, waiting for it ahead of everybody.
-    pub(super) fn convert(&self, request: Request, index: u32, limit: &impl Limit) -> Conversion {
-        if self.try_convert(request, index) {
-            return Conversion::Done;
-        }
-        self.set_task(index, false);
-        loop {
-            match self.enqueue_conversion(index, request) {
-                ConversionEntry::Converted(due) => {
-                    if due {
-                        self.grant_now();
-                    }
-                    return Conversion::Done;
-                }
-                ConversionEntry::Deadlock => return Conversion::Deadlock,
-                ConversionEntry::Queued => {}
-            }
-            match self.wait_in_line(index, request, limit) {
-                Waited::Granted => return Conversion::Done,
-                Waited::Evicted => {
-                    self.unqueue(index, request);
-                    self.grant_now();
-                }
-                Waited::TooLong => return Conversion::TooLong,
-            }
-        }
-    }
-
-    pub(super) fn enqueue_conversion(&self, index: u32, request: Request) -> ConversionEntry {
-        let notes = self.notes(index);
-        self.section(|s| {
-            s.asking = Some((index, request));
-            engine::enqueue_conversion(s, index, request, &notes)
-        })
     }
 
     /// Notes that a hold begins, if that is to be noted.

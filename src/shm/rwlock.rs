@@ -297,7 +297,8 @@ impl<'a, T: ShmType, P: Preference> RwLockUpgradableReadGuard<'a, T, P> {
         }
     }
 
-    /// Becomes the writer if nobody reads.
+    /// Becomes the writer if nobody reads. Never blocks; every now and then it
+    /// looks whether those who read are alive.
     ///
     /// # Errors
     ///

@@ -7,6 +7,7 @@
 
 #[cfg(feature = "serde")]
 mod any_size;
+mod converts;
 #[cfg(feature = "async")]
 mod counts;
 mod faults;
