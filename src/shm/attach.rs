@@ -358,6 +358,15 @@ impl Attachment {
         (slot < self.tables.processes).then(|| self.map.u32(at + attachment::DOORBELL))
     }
 
+    /// Has a process look which of its tasks are to be woken.
+    pub(super) fn ring(&self, who: u32) {
+        if let Some(doorbell) = self.doorbell(who) {
+            // Ordering: Release, pairs with the Acquire load before the sleep.
+            doorbell.fetch_add(1, Ordering::Release);
+            sys::futex_wake(doorbell, i32::MAX);
+        }
+    }
+
     /// Where a field of a record is. An index from shared memory that is out
     /// of range is the first record's: wrong, and inside.
     #[inline(always)]

@@ -141,37 +141,26 @@ impl Counter {
             .map(|word| self.attachment.map().u64(self.at + counter::TASKS + word * 8))
     }
 
-    /// Wakes the tasks that wait, once: who goes on waiting asks again, so
-    /// what a dead one asked for is done once.
-    fn ring(&self) {
+    /// Wakes the tasks that wait, once: their process asks again for those who
+    /// go on waiting, so what a dead one asked for is done once.
+    pub(super) fn ring(&self) {
         for (word, asking) in self.asking().enumerate() {
             // Ordering: SeqCst, with a task that asks: it has done so before
             // its last look, or sees this change.
-            if asking.load(Ordering::SeqCst) == 0 {
-                continue;
-            }
-            let mut slots = asking.swap(0, Ordering::SeqCst);
-            point(Point::Ringing);
+            let mut slots = asking.load(Ordering::SeqCst);
             while slots != 0 {
-                let slot = word as u32 * 64 + slots.trailing_zeros();
+                let slot = slots.trailing_zeros();
                 slots &= slots - 1;
-                if let Some(doorbell) = self.attachment.doorbell(slot) {
-                    // Ordering: Release, pairs with the Acquire load before
-                    // the sleep.
-                    doorbell.fetch_add(1, Ordering::Release);
-                    sys::futex_wake(doorbell, i32::MAX);
-                }
+                let who = word as u32 * 64 + slot;
+                // Before it is not asked for any more: who is stopped in
+                // between keeps nobody from the next one's ring. And after it:
+                // who has asked again meanwhile asks once more.
+                self.attachment.ring(who);
+                point(Point::Ringing);
+                // Ordering: SeqCst, as above.
+                asking.fetch_and(!(1 << slot), Ordering::SeqCst);
+                self.attachment.ring(who);
             }
-        }
-    }
-
-    /// The next change rings this process's doorbell.
-    #[allow(dead_code, reason = "of the feature `async`")]
-    pub(super) fn ask_to_be_rung(&self) {
-        let slot = self.attachment.slot();
-        if let Some(asking) = self.asking().nth(slot as usize / 64) {
-            // Ordering: SeqCst, see `ring`.
-            asking.fetch_or(1 << (slot % 64), Ordering::SeqCst);
         }
     }
 

@@ -48,9 +48,22 @@ impl Seen {
     /// have counted it.
     fn is_past(&self, attachment: &Attachment) -> bool {
         let map = attachment.map();
-        // Ordering: Acquire, pairs with the exchange that changed it.
-        map.u32(self.at + counter::CHANGES).load(Ordering::Acquire) != self.changes
+        // Ordering: SeqCst, after this process has asked to be rung, see
+        // `Counter::ring`; Acquire, pairs with the exchange that changed it.
+        map.u32(self.at + counter::CHANGES).load(Ordering::SeqCst) != self.changes
             || map.u64(self.at + counter::VALUE).load(Ordering::Acquire) != self.value
+    }
+
+    /// The next change rings this process's doorbell.
+    fn ask_to_be_rung(&self, attachment: &Attachment) {
+        let slot = attachment.slot();
+        let asking = attachment.map().u64(self.at + counter::TASKS + u64::from(slot / 64) * 8);
+        let bit = 1 << (slot % 64);
+        // Ordering: SeqCst, see `Counter::ring`: who takes back what was asked
+        // for rings after that.
+        if asking.load(Ordering::SeqCst) & bit == 0 {
+            asking.fetch_or(bit, Ordering::SeqCst);
+        }
     }
 }
 
@@ -77,7 +90,8 @@ impl Tasks {
         Self::serve(attachment, serve, waker);
     }
 
-    /// `waker` is called when the number is not what was seen any more.
+    /// `waker` is called when the number is not what was seen any more; unless
+    /// it is not by now: look once more.
     pub(super) fn watch(attachment: &Arc<Attachment>, id: u64, seen: Seen, waker: &Waker) {
         let new = (id, seen, waker.clone());
         let mut waiting = attachment.tasks().lock();
@@ -88,6 +102,8 @@ impl Tasks {
                 None
             }
         };
+        // Now that it stands there: from here on the thread asks for it.
+        seen.ask_to_be_rung(attachment);
         let serve = !core::mem::replace(&mut waiting.served, true);
         drop(waiting);
         drop(old);
@@ -166,8 +182,14 @@ fn serve_tasks(theirs: &Weak<Attachment>) {
                 due.push(waker.clone());
             }
         }
-        let past = waiting.watchers.iter().filter(|(_, seen, _)| seen.is_past(attachment));
-        due.extend(past.map(|(.., waker)| waker.clone()));
+        for (_, seen, waker) in &waiting.watchers {
+            // Who rang may have done so for a change that this one had seen,
+            // and what it had asked for is used up. So first ask, then look.
+            seen.ask_to_be_rung(attachment);
+            if seen.is_past(attachment) {
+                due.push(waker.clone());
+            }
+        }
         drop(waiting);
         for waker in due {
             // A waker that panics is the executor's concern; the others' tasks

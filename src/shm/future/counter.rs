@@ -69,7 +69,6 @@ impl Counter {
             if done(seen.value) {
                 return Poll::Ready(seen.value);
             }
-            self.ask_to_be_rung();
             Tasks::watch(self.attachment(), id, seen, waker);
             // Who changes it after this look finds that we asked.
             if self.seen() == seen {

@@ -7,9 +7,11 @@ use core::time::Duration;
 
 use super::forks::{forked, succeeds};
 use super::scratch::{Orchard, Tree};
-use super::stories::ENTERS;
+use super::stories::{ENTERS, until};
 use super::waits::{LONG, Play};
+use crate::atomic::Ordering;
 use crate::shm::fault::POINTS;
+use crate::shm::format;
 use crate::shm::{FifoLock, Options, Segment};
 
 /// The actor counts, and is killed meanwhile; threads and tasks see it.
@@ -32,6 +34,29 @@ fn killed_at_each_point_of_counting() {
         play.end("count");
     }
     assert!(deaths >= 2, "only {deaths} points were reached");
+}
+
+/// Somebody counts, is slow to ring, and rings a task that has seen the number
+/// already: the next change must ring it again.
+#[test]
+fn a_late_ring_does_not_use_up_what_a_task_asked_for() {
+    // Nobody looks by itself meanwhile.
+    let play = Play::new(Duration::from_secs(10));
+    let (.., scratch, counter) = &*play.stage;
+    let attachment = &scratch.attachment;
+    let asking = || {
+        let word = counter.at() + format::counter::TASKS + u64::from(attachment.slot() / 64) * 8;
+        attachment.map().u64(word).load(Ordering::SeqCst) >> (attachment.slot() % 64) & 1 != 0
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| assert_eq!(smol::block_on(counter.wait_until_async(|n| n == 2)), 2));
+        for _ in 0..20 {
+            until("the task, or its thread for it, asks to be rung", asking);
+            counter.ring();
+        }
+        until("it asks again", asking);
+        assert_eq!(counter.add(2), Ok(2));
+    });
 }
 
 pub(super) fn heir() {
