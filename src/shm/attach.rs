@@ -250,7 +250,6 @@ impl Attachment {
     }
 
     /// This process's tasks that wait here.
-    #[allow(dead_code, reason = "of the feature `async`")]
     pub(super) fn tasks(&self) -> &Tasks {
         &self.tasks
     }

@@ -19,6 +19,7 @@ use super::format::{HEAD_USED, Head, Plan};
 use super::map::Map;
 use super::name::Name;
 use super::options::{AfterReboot, Options};
+use super::tasks::Tasks;
 use super::{repair, sys};
 
 /// Memory that processes share, with primitives of the type `C` in it.
@@ -540,6 +541,14 @@ impl<C> Deref for Segment<C> {
 
     fn deref(&self) -> &C {
         &self.content
+    }
+}
+
+/// The process lets go of the memory: at once, or, if tasks have waited in it,
+/// as soon as the thread that woke them has ended.
+impl<C> Drop for Segment<C> {
+    fn drop(&mut self) {
+        Tasks::end(&self.attachment);
     }
 }
 

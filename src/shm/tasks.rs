@@ -31,6 +31,8 @@ struct Waiting {
     watchers: Vec<(u64, Seen, Waker)>,
     /// Whether there is a thread that does.
     served: bool,
+    /// Nobody uses the segment any more.
+    over: bool,
 }
 
 /// A counter's number, as somebody saw it.
@@ -139,6 +141,21 @@ impl Tasks {
         }
     }
 
+    /// Nobody uses the segment any more, be it that a future was forgotten. The
+    /// thread ends, and does not keep the attachment until its next look.
+    pub(super) fn end(attachment: &Attachment) {
+        if !attachment.is_ours() {
+            return;
+        }
+        let mut waiting = attachment.tasks().lock();
+        waiting.over = true;
+        let served = waiting.served;
+        drop(waiting);
+        if served {
+            attachment.ring(attachment.who());
+        }
+    }
+
     /// Nobody waits in this record any more.
     pub(super) fn remove(&self, index: u32) {
         let mut waiting = self.lock();
@@ -152,7 +169,8 @@ impl Tasks {
 /// What the thread does.
 ///
 /// It keeps the attachment for a sleep at a time: a task that waits borrows its
-/// segment, and one that was forgotten is not to keep it for ever.
+/// segment, and one that was forgotten is not to keep it for ever. When the
+/// segment is dropped, it is rung and ends.
 fn serve_tasks(theirs: &Weak<Attachment>) {
     /// How many looks of the first one look of the others takes.
     const PATIENCE: u32 = 5;
@@ -165,7 +183,7 @@ fn serve_tasks(theirs: &Weak<Attachment>) {
         let number = doorbell.load(Ordering::Acquire);
         let mut due = Vec::new();
         let mut waiting = attachment.tasks().lock();
-        if waiting.wakers.is_empty() && waiting.watchers.is_empty() {
+        if waiting.over || waiting.wakers.is_empty() && waiting.watchers.is_empty() {
             waiting.served = false;
             return;
         }

@@ -1,18 +1,19 @@
 //! A number that is changed by one who is killed at each point.
 
+use alloc::boxed::Box;
 use core::future::Future;
 use core::pin::pin;
 use core::task::{Context, Waker};
 use core::time::Duration;
 
 use super::forks::{forked, succeeds};
-use super::scratch::{Orchard, Tree};
+use super::scratch::{Orchard, Scratch, Tree};
 use super::stories::{ENTERS, until};
 use super::waits::{LONG, Play};
 use crate::atomic::Ordering;
 use crate::shm::fault::POINTS;
 use crate::shm::format;
-use crate::shm::{FifoLock, Options, Segment};
+use crate::shm::{Counter, Error, FifoLock, Name, Options, Segment};
 
 /// The actor counts, and is killed meanwhile; threads and tasks see it.
 #[test]
@@ -57,6 +58,35 @@ fn a_late_ring_does_not_use_up_what_a_task_asked_for() {
         until("it asks again", asking);
         assert_eq!(counter.add(2), Ok(2));
     });
+}
+
+#[test]
+fn a_dropped_segment_is_left_though_tasks_have_waited() {
+    // Nobody looks by itself meanwhile.
+    let options = Options::new().records(8).processes(2).poll(Duration::from_secs(10));
+    for forgotten in [false, true] {
+        let name = Name::random();
+        let stays: Segment<(Counter, Scratch)> =
+            Segment::create(&name, &options, (0, ())).expect("a segment");
+        let goes: Segment<(Counter, Scratch)> = Segment::open(&name).expect("room");
+        let mut waits = Box::pin(goes.0.wait_until_async(|n| n == 1));
+        assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        if forgotten {
+            core::mem::forget(waits);
+        } else {
+            drop(waits);
+        }
+        let third = Segment::<(Counter, Scratch)>::open(&name).err();
+        assert_eq!(third, Some(Error::TooManyProcesses { limit: 2 }));
+        let doorbell = stays.1.attachment.doorbell(goes.1.attachment.who()).expect("its slot");
+        let before = doorbell.load(Ordering::SeqCst);
+        drop(goes);
+        // (Where nobody waits any more, the thread may have ended by itself.)
+        let rung = doorbell.load(Ordering::SeqCst) != before;
+        assert!(rung || !forgotten, "its thread is not told to end");
+        until("it has gone", || Segment::<(Counter, Scratch)>::open(&name).is_ok());
+        Segment::unlink(&name).expect("it is there");
+    }
 }
 
 pub(super) fn heir() {
