@@ -17,6 +17,7 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::cell::Cell;
 use core::fmt;
+use core::mem;
 use core::time::Duration;
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd;
@@ -88,8 +89,10 @@ pub(super) struct Attachment {
     hold_times: bool,
     who: u32,
     own: Own,
-    /// Through it others' bytes are looked at.
-    probe: File,
+    /// Through it others' bytes are looked at. Whoever closes all of a
+    /// process's descriptors closes this one, and its number may be another
+    /// file's since.
+    probe: Option<File>,
     source: Source,
     /// Records that no thread has in its cache.
     pool: Mutex<Vec<u32>>,
@@ -204,7 +207,7 @@ impl Attachment {
             who,
             // Ordering: Relaxed, only its being different counts.
             own: Own { era, era_word, id: IDS.fetch_add(1, Ordering::Relaxed) },
-            probe,
+            probe: Some(probe),
             source,
             pool: Mutex::new(Vec::new()),
             tasks: Tasks::default(),
@@ -278,9 +281,8 @@ impl Attachment {
 
     /// The file's permissions, and the file, if it can still be reached.
     pub(super) fn file(&self) -> Option<(&File, u32)> {
-        let data = self.probe.metadata().ok()?;
-        // Someone may have closed our descriptor, see `is_alive`.
-        ((data.dev(), data.ino()) == self.source.identity).then(|| (&self.probe, data.mode()))
+        let file = self.probe()?;
+        Some((file, file.metadata().ok()?.mode()))
     }
 
     /// Whether this process is the one that attached, and not its child.
@@ -323,12 +325,9 @@ impl Attachment {
         if let Some(world) = world() {
             return world.is_alive(who);
         }
-        // Someone may have closed our descriptor, and its number be another
-        // file's by now.
-        let ours = || identity(&self.probe) == Some(self.source.identity);
-        if ours()
-            && let Ok(locked) = sys::is_byte_locked(&self.probe, slot)
-            && ours()
+        if let Some(probe) = self.probe()
+            && let Ok(locked) = sys::is_byte_locked(probe, slot)
+            && self.probe().is_some()
         {
             return locked;
         }
@@ -336,6 +335,11 @@ impl Attachment {
             Ok(file) => sys::is_byte_locked(&file, slot).unwrap_or(true),
             Err(_) => true,
         }
+    }
+
+    /// The probe, if its descriptor is still the segment's.
+    fn probe(&self) -> Option<&File> {
+        self.probe.as_ref().filter(|probe| identity(probe) == Some(self.source.identity))
     }
 
     /// Each slot with somebody in it: who, process number, whether alive.
@@ -558,6 +562,10 @@ pub(super) fn write_directory(map: &Map, tables: &Tables, objects: &[Object]) {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
+        if self.probe().is_none() {
+            // Somebody else's by now, or nobody's: not ours to close.
+            mem::forget(self.probe.take());
+        }
         if !self.is_ours() {
             // A child has no such mapping, and whatever is there now is not
             // ours.

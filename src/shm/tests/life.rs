@@ -3,6 +3,9 @@
 
 use alloc::string::ToString;
 use core::time::Duration;
+use std::fs::File;
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::fs::MetadataExt;
 use std::process::Child;
 use std::time::Instant;
 
@@ -264,4 +267,27 @@ fn a_look_in_the_future_does_not_put_off_the_next() {
     attachment.map().u64(looked).store(later, Ordering::SeqCst);
     let died = lodging.house.0.try_acquire(Sole::Exclusive);
     assert!(died.is_err(), "its owner is dead: {died:?}");
+}
+
+#[test]
+fn what_got_the_number_of_a_closed_descriptor_stays_open() {
+    let name = Name::random();
+    let options = Options::new().records(8).processes(2);
+    let house: Segment<House> = Segment::create(&name, &options, ((), ())).expect("a house");
+    let other = File::open("/dev/null").expect("there is one everywhere");
+    let (probe, _) = house.1.attachment.file().expect("open");
+    let number = probe.as_raw_fd();
+    // As if all descriptors had been closed, and this one opened since.
+    // SAFETY: the segment takes into account that its descriptor goes.
+    assert_eq!(unsafe { libc::dup2(other.as_raw_fd(), number) }, number);
+    assert!(house.1.attachment.file().is_none());
+    let hold = house.0.acquire(Sole::Exclusive).expect("free");
+    assert_eq!(house.peers().filter(|peer| peer.is_alive()).count(), 1);
+    drop(hold);
+    drop(house);
+    let identity = |file: &File| file.metadata().map(|data| (data.dev(), data.ino())).ok();
+    // SAFETY: made above, and nobody else's.
+    let again = unsafe { File::from_raw_fd(number) };
+    assert_eq!(identity(&again), identity(&other), "it was closed");
+    Segment::unlink(&name).expect("it is there");
 }
