@@ -20,6 +20,7 @@ use core::fmt;
 use core::mem;
 use core::time::Duration;
 use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
@@ -65,18 +66,25 @@ impl Source {
     pub(super) fn reopen(&self, file: Option<&File>) -> Result<File, Error> {
         let mut options = OpenOptions::new();
         options.read(true).write(true);
+        let is_it = |again: &File| identity(again) == Some(self.identity);
+        // Why its path does not lead to it.
+        let mut lost = Error::NotFound;
         if let Some(file) = file {
-            let path = std::format!("/proc/self/fd/{}", file.as_raw_fd());
-            if let Ok(again) = options.open(path)
-                && identity(&again) == Some(self.identity)
-            {
-                return Ok(again);
+            match options.open(std::format!("/proc/self/fd/{}", file.as_raw_fd())) {
+                Ok(again) if is_it(&again) => return Ok(again),
+                // The descriptor is there. So one that has no name yet can be
+                // opened in no way.
+                Err(error) if error.kind() == ErrorKind::NotFound => lost = Error::NoProc,
+                _ => {}
             }
         }
         let Some(path) = &self.path else { return Err(Error::NoProc) };
         options.custom_flags(libc::O_NOFOLLOW);
-        let again = options.open(path).map_err(Error::system("opening a segment again"))?;
-        if identity(&again) == Some(self.identity) { Ok(again) } else { Err(Error::NotFound) }
+        match options.open(path).map_err(Error::system("opening a segment again")) {
+            Ok(again) if is_it(&again) => Ok(again),
+            Ok(_) | Err(Error::NotFound) => Err(lost),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -106,7 +106,7 @@ pub enum Error {
     /// forked has to open it itself.
     Forked,
     /// `/proc` is not there, and a segment without a name can't be opened
-    /// without it.
+    /// without it; nor can one be made, which has no name to begin with.
     NoProc,
     /// The file system or the kernel lacks what a segment needs.
     Unsupported {
@@ -125,8 +125,17 @@ pub enum Error {
         /// Why.
         reason: String,
     },
-    /// A value that is to be shared is longer than its creator foresaw: see
-    /// [`Options::value_limit`](super::Options::value_limit).
+    /// It would consist of more things than a segment can: each primitive, and
+    /// each value that one protects, is one.
+    TooManyObjects {
+        /// Of how many.
+        found: u64,
+        /// How many there may be.
+        limit: u32,
+    },
+    /// A value that is to be shared is longer than its creator foresaw, see
+    /// [`Options::value_limit`](super::Options::value_limit); or one with which
+    /// a segment is made, than four gibibytes less a byte.
     TooLong {
         /// How many bytes it has at least, serialised.
         found: u64,
@@ -201,13 +210,16 @@ impl fmt::Display for Error {
             }
             Self::NoSpace { wanted } => write!(f, "there is no room for {wanted} bytes"),
             Self::Forked => f.write_str("the segment was attached by the parent of this process"),
-            Self::NoProc => {
-                f.write_str("a segment without a name can't be opened where /proc is missing")
-            }
+            Self::NoProc => f.write_str(
+                "a segment can't be made, and none without a name opened, where /proc is missing",
+            ),
             Self::Unsupported { what } => write!(f, "this system does not support {what}"),
             Self::Encode { reason } => write!(f, "the value can't be serialised: {reason}"),
             Self::Decode { len, reason } => {
                 write!(f, "the value's {len} bytes are none of this type: {reason}")
+            }
+            Self::TooManyObjects { found, limit } => {
+                write!(f, "the segment would consist of {found} things, and {limit} at most")
             }
             Self::TooLong { found, limit } => {
                 write!(f, "the value has {found} bytes or more, and {limit} at most")

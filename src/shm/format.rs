@@ -200,7 +200,9 @@ impl Plan {
 
     fn push(&mut self, kind: u32, len: u64) {
         self.objects.push(Object { kind, at: self.end, len });
-        self.end += len.next_multiple_of(64);
+        // What is too long to be counted is too long.
+        let len = len.checked_next_multiple_of(64).unwrap_or(u64::MAX);
+        self.end = self.end.saturating_add(len);
     }
 }
 
@@ -243,6 +245,9 @@ impl Tables {
 /// The longest segment: records name objects by 27 bits.
 const MAX_LEN: u64 = 64 << 27;
 
+/// The most objects that a segment may consist of.
+const MOST_OBJECTS: u32 = 1 << 20;
+
 /// The head of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
@@ -261,7 +266,19 @@ impl Head {
     pub(super) fn new(plan: &Plan, options: &Options, boot: [u8; 16]) -> Result<Self, Error> {
         options.check()?;
         let records = options.records.next_multiple_of(CHUNK);
-        let objects = plan.objects.len() as u32;
+        let objects = u32::try_from(plan.objects.len()).unwrap_or(u32::MAX);
+        if objects > MOST_OBJECTS {
+            let (found, limit) = (plan.objects.len() as u64, MOST_OBJECTS);
+            return Err(Error::TooManyObjects { found, limit });
+        }
+        if plan.end > MAX_LEN {
+            return Err(Error::NoSpace { wanted: plan.end });
+        }
+        // In the directory, a length has 32 bits.
+        let limit = u32::MAX.into();
+        if let Some(object) = plan.objects.iter().find(|object| object.len > limit) {
+            return Err(Error::TooLong { found: object.len, limit });
+        }
         let tables = Tables::new(options.processes, records, objects, plan.end);
         if tables.len > MAX_LEN || usize::try_from(tables.len).is_err() {
             return Err(Error::NoSpace { wanted: tables.len });
@@ -346,7 +363,7 @@ impl Head {
         for (what, found, most) in [
             ("number of processes", processes, 1023),
             ("number of records", records, 1 << 20),
-            ("number of objects", objects, 1 << 20),
+            ("number of objects", objects, MOST_OBJECTS),
             ("look at the dead", u32_at(44), 10_000),
         ] {
             if found == 0 && what != "number of objects" || found > most {

@@ -7,6 +7,7 @@
 
 #[cfg(feature = "serde")]
 mod any_size;
+mod apart;
 mod converts;
 #[cfg(feature = "async")]
 mod counts;
@@ -19,9 +20,9 @@ mod interrupted;
 mod kills;
 mod lanes;
 mod life;
+mod limits;
 #[cfg(all(target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod model;
-mod overlay;
 mod resizes;
 mod scratch;
 #[cfg(target_arch = "x86_64")]
@@ -87,7 +88,8 @@ fn child_with_a_role() {
         "resizer" => resizes::actor(),
         "waits" => waits::actor(),
         "asker" => life::asker(),
-        "resident" => overlay::resident(),
+        "resident" => apart::resident(),
+        "hermit" => apart::hermit(),
         "guardian" => forks::guardian(),
         "heir of a lock" => forks::lock(),
         "heir of a list" => forks::list(),

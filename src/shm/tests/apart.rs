@@ -1,5 +1,6 @@
-//! A file system that maps another file than the one that is open, so that its
-//! locks go with the descriptor.
+//! Worlds that lack what a segment needs: a file system that maps another file
+//! than the one that is open, so that its locks go with the descriptor; and no
+//! `/proc`.
 
 use alloc::ffi::CString;
 use alloc::string::{String, ToString};
@@ -80,31 +81,62 @@ pub(super) fn resident() {
     std::println!("refused");
 }
 
+/// In a world of its own without `/proc`: says what a segment needs.
+pub(super) fn hermit() {
+    // SAFETY: as above.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) };
+    let name = Name::new(super::argument("NAME")).expect("a name");
+    let known = Name::random();
+    let _house = Segment::<House>::create(&known, &options(), ()).expect("a house");
+    if let Err(error) = mount("tmpfs", Path::new("/proc"), "mode=700") {
+        return std::println!("no tmpfs: {error}");
+    }
+    let made = Segment::<House>::create(&name, &options(), ());
+    assert_eq!(made.err(), Some(Error::NoProc));
+    assert!(!name.path().exists(), "something is left");
+    let made = Segment::<House>::memfd(&options(), ());
+    assert_eq!(made.err(), Some(Error::NoProc));
+    // One with a name is opened by that.
+    assert_eq!(Segment::<House>::open(&known).err(), None);
+    Segment::unlink(&known).expect("it is there");
+    assert_eq!(Segment::<House>::open(&known).err(), Some(Error::NotFound));
+    std::println!("refused");
+}
+
+/// Runs a role in a mount namespace of its own, and for who is not root in a
+/// user namespace, too.
+fn apart(role: &str, name: &Name) {
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(arguments).arg(std::env::current_exe().expect("this binary"));
+        command.args(["--exact", "shm::tests::child_with_a_role", "--nocapture"]);
+        command.env("PORTUNUS_SHM_ROLE", role).env("NAME", name.to_string());
+        super::die_with_parent(&mut command);
+        match command.output() {
+            Ok(said) => {
+                [said.stdout, said.stderr].map(|text| String::from_utf8_lossy(&text).into_owned())
+            }
+            Err(error) => [String::new(), std::format!("no `unshare`: {error}")],
+        }
+    };
+    let said = [&["--mount"][..], &["--user", "--map-root-user", "--mount"]].map(run);
+    // Of the test's own failures the child tells by its panic.
+    assert!(!said.iter().any(|[_, err]| err.contains("panicked")), "{said:?}");
+    if !said.iter().any(|[out, _]| out.contains("refused")) {
+        std::eprintln!("skipped: {role} can't be here: {said:?}");
+    }
+}
+
 #[test]
 fn where_locks_go_with_the_descriptor_nobody_attaches() {
     let name = Name::random();
     let folder = Path::new("/dev/shm").join(name.to_string());
     fs::create_dir(&folder).expect("a folder");
-    // A mount namespace of its own, and for who is not root a user namespace.
-    let run = |arguments: &[&str]| {
-        let mut command = Command::new("unshare");
-        command.args(arguments).arg(std::env::current_exe().expect("this binary"));
-        command.args(["--exact", "shm::tests::child_with_a_role", "--nocapture"]);
-        command.env("PORTUNUS_SHM_ROLE", "resident").env("NAME", name.to_string());
-        super::die_with_parent(&mut command);
-        command.output()
-    };
-    let said = [&["--mount"][..], &["--user", "--map-root-user", "--mount"]].map(run);
+    apart("resident", &name);
     let _ = fs::remove_dir(&folder);
-    let said = said.map(|said| match said {
-        Ok(said) => {
-            [said.stdout, said.stderr].map(|text| String::from_utf8_lossy(&text).into_owned())
-        }
-        Err(error) => [String::new(), std::format!("no `unshare`: {error}")],
-    });
-    // Of the test's own failures the child tells by its panic.
-    assert!(!said.iter().any(|[_, err]| err.contains("panicked")), "{said:?}");
-    if !said.iter().any(|[out, _]| out.contains("refused")) {
-        std::eprintln!("skipped: no overlay can be mounted here: {said:?}");
-    }
+}
+
+#[test]
+fn where_proc_is_missing_no_segment_is_made() {
+    apart("hermit", &Name::random());
 }
