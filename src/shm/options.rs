@@ -75,7 +75,8 @@ impl Options {
 
     /// How many holds and waiters there may be at once, in all processes
     /// together: 8 to a million. It is rounded up to a multiple of 8, and each
-    /// process claims 8 at a time.
+    /// process claims 8 at a time, of which each of its threads may keep nine
+    /// idle ones: see [`Segment::reserve`](super::Segment::reserve).
     #[must_use]
     pub const fn records(mut self, records: u32) -> Self {
         self.records = records;

@@ -523,10 +523,27 @@ impl<C> Segment<C> {
     }
 
     /// Makes sure that this process can have `count` more holds and waiters at
-    /// once, in all its threads and tasks.
+    /// once.
     ///
     /// An acquisition for which there is no record panics; after this, so many
     /// don't.
+    ///
+    /// Each thread keeps up to nine records that it has given back, for itself
+    /// alone, until it ends: so if several threads use the segment, ask for
+    /// nine more for each of them. (Tasks use what their thread has.)
+    ///
+    /// ```
+    /// use portunus::rules::Exclusive;
+    /// use portunus::shm::{FifoLock, Name, Options, Segment};
+    ///
+    /// let (name, options) = (Name::random(), Options::new().records(256));
+    /// let locks: Segment<[FifoLock<Exclusive>; 100]> =
+    ///     Segment::create(&name, &options, [(); 100])?;
+    /// // Four threads, which hold twenty of these locks at a time between them.
+    /// locks.reserve(20 + 4 * 9)?;
+    /// # Segment::unlink(&name)?;
+    /// # Ok::<(), portunus::shm::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
