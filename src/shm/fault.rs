@@ -73,6 +73,7 @@ pub(super) enum Point {
     Filled,
     Complete,
     NameGiven,
+    Outdated,
     Detaching,
     Detached,
 }

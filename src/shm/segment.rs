@@ -346,11 +346,13 @@ impl<C: Content> Segment<C> {
         // No waiting at what turns out to be a pipe.
         how.read(true).write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
         let file = how.open(&path).map_err(Error::system("opening a segment"))?;
-        let source = Source::of(&file, Some(path))?;
+        let source = Source::of(&file, Some(path.clone()))?;
         match Self::attach(file, source.clone(), options) {
             Err(Error::OtherBoot { .. }) if options.after_reboot == AfterReboot::Reset => {
-                reset(&source)?;
-                Err(Error::NotFound)
+                match reset(&source)? {
+                    true => Err(Error::NotFound),
+                    false => Self::open_at(path, options),
+                }
             }
             other => other,
         }
@@ -374,7 +376,7 @@ impl<C: Content> Segment<C> {
     /// Checks what a file holds, and attaches to it.
     fn attach(file: File, source: Source, options: &Options) -> Result<Self, Error> {
         let head = examine(&file, options, Some(Self::plan().fingerprint.get()))?;
-        let head = adopt(&file, head, options)?;
+        let head = adopt(&file, &source, head, options)?;
         let attachment = Attachment::new(file, source, &head)?;
         let content = C::open(&mut Site::new(&attachment))?;
         Ok(Self { content, attachment })
@@ -432,41 +434,68 @@ fn read_head(file: &File) -> Result<([u8; HEAD_USED], usize), Error> {
     Ok((bytes, len))
 }
 
+// Of several who find a segment that is older than the machine's start, some may
+// be told to go on with it, and some to replace it. Each does so with the
+// registry locked, and looks first what the others have done: so all have the
+// same one in the end.
+
+/// Whether a segment is older than the machine's start, as far as one can tell.
+fn is_outdated(head: &Head) -> bool {
+    let (found, now) = (head.boot, boot());
+    found != now && found != [0; 16] && now != [0; 16]
+}
+
 /// Refuses a segment that is older than the machine's start, or makes it one
 /// of this start.
-fn adopt(file: &File, head: Head, options: &Options) -> Result<Head, Error> {
-    let (found, wanted) = (head.boot, boot());
-    if found == wanted || found == [0; 16] || wanted == [0; 16] {
+fn adopt(file: &File, source: &Source, head: Head, options: &Options) -> Result<Head, Error> {
+    if !is_outdated(&head) {
         return Ok(head);
     }
+    let (found, wanted) = (head.boot, boot());
     if options.after_reboot != AfterReboot::Adopt {
         return Err(Error::OtherBoot { found, wanted });
     }
+    point(Point::Outdated);
     sys::lock_byte(file, sys::REGISTRY).map_err(Error::system("locking a segment"))?;
+    // One that was removed to be replaced is not found.
+    let there = source.path.as_ref().map_or(Ok(()), |_| source.reopen(None).map(drop));
     // All who write it write the same.
     let adopted = Head { boot: wanted, ..head };
-    let written = file.write_all_at(&adopted.encode(), 0);
+    let write = || {
+        let written = file.write_all_at(&adopted.encode(), 0);
+        written.map_err(Error::system("writing a segment's head"))
+    };
+    let written = there.and_then(|()| write());
     sys::unlock_byte(file, sys::REGISTRY).map_err(Error::system("unlocking a segment"))?;
-    written.map_err(Error::system("writing a segment's head"))?;
-    Ok(adopted)
+    written.map(|()| adopted)
 }
 
-/// Removes a segment that is older than the machine's start.
+/// Removes a segment that is older than the machine's start; `false`: it is not
+/// so any more, because somebody has adopted it.
 ///
 /// Of several who find it at once, one removes it: the others must not remove
 /// what somebody has made since under its name.
-fn reset(old: &Source) -> Result<(), Error> {
+fn reset(old: &Source) -> Result<bool, Error> {
     let file = match old.reopen(None) {
-        Err(Error::NotFound) => return Ok(()),
+        Err(Error::NotFound) => return Ok(true),
         other => other?,
     };
+    point(Point::Outdated);
+    // Until the file is closed.
     sys::lock_byte(&file, sys::REGISTRY).map_err(Error::system("locking a segment"))?;
     // Is the name still this file's? Whoever else would remove it so waits.
-    match (old.reopen(None), &old.path) {
-        (Ok(_), Some(path)) => fs::remove_file(path).map_err(Error::system("removing a segment")),
-        (Ok(_), None) | (Err(Error::NotFound), _) => Ok(()),
-        (Err(error), _) => Err(error),
+    let path = match (old.reopen(None), &old.path) {
+        (Ok(_), Some(path)) => path,
+        (Ok(_), None) | (Err(Error::NotFound), _) => return Ok(true),
+        (Err(error), _) => return Err(error),
+    };
+    let len = file.metadata().map_err(Error::system("asking for a file"))?.len();
+    let (bytes, read) = read_head(&file)?;
+    if !is_outdated(&Head::decode(&bytes[..read], len, None)?) {
+        return Ok(false);
     }
+    fs::remove_file(path).map_err(Error::system("removing a segment"))?;
+    Ok(true)
 }
 
 /// Whether processes of one machine share the memory of such files, and see

@@ -23,6 +23,7 @@ mod life;
 mod limits;
 #[cfg(all(target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod model;
+mod reboots;
 mod resizes;
 mod scratch;
 #[cfg(target_arch = "x86_64")]
@@ -90,6 +91,7 @@ fn child_with_a_role() {
         "asker" => life::asker(),
         "resident" => apart::resident(),
         "hermit" => apart::hermit(),
+        "latecomer" => reboots::latecomer(),
         "guardian" => forks::guardian(),
         "heir of a lock" => forks::lock(),
         "heir of a list" => forks::list(),
