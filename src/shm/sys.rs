@@ -95,16 +95,30 @@ pub(super) fn is_byte_locked(file: &File, byte: u32) -> io::Result<bool> {
     Ok(i32::from(range.l_type) != libc::F_UNLCK)
 }
 
+/// The kernel's `long`, in its own calls.
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "32"))]
+type Long = i64;
+#[cfg(not(all(target_arch = "x86_64", target_pointer_width = "32")))]
+type Long = core::ffi::c_long;
+
+/// How long `SYS_futex` is to sleep. On 32-bit machines that is not the C
+/// library's `timespec`, whose seconds may have 64 bits there.
+#[repr(C)]
+struct FutexTime {
+    seconds: Long,
+    nanoseconds: Long,
+}
+
 /// Sleeps while the word has this value, or until the time is over, a signal
 /// comes, or for no reason. `true`: the time was over.
 pub(super) fn futex_wait(word: &AtomicU32, value: u32, timeout: Duration) -> bool {
     if let Some(world) = world() {
         return world.sleep(word, value, timeout);
     }
-    // SAFETY: a structure of integers, of which zero is a value.
-    let mut time: libc::timespec = unsafe { mem::zeroed() };
-    time.tv_sec = timeout.as_secs().try_into().unwrap_or(libc::time_t::MAX);
-    time.tv_nsec = timeout.subsec_nanos() as _;
+    let time = FutexTime {
+        seconds: timeout.as_secs().try_into().unwrap_or(Long::MAX),
+        nanoseconds: timeout.subsec_nanos() as _,
+    };
     // SAFETY: S1: the word is borrowed, in a mapping that its owner keeps.
     let result = unsafe {
         libc::syscall(
