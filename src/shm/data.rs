@@ -9,6 +9,27 @@
 //! * **D3** Whoever makes a reference has a hold that excludes those who make
 //!   references that clash with it, in all processes.
 //! * **D4** A [`Constant<T>`] is never written after its segment was made.
+//!
+//! # Structures
+//!
+//! [`shm_type!`](crate::shm_type) vouches for a structure by its fields. An
+//! attribute may have made something else of it, so it asks whether these are
+//! all, and have these types:
+//!
+//! ```compile_fail,E0027
+//! struct Point { x: u32, y: bool }
+//! portunus::shm_type! { @whole Point [] { [] x: u32 } }
+//! ```
+//!
+//! ```compile_fail,E0308
+//! struct Point { x: u32, y: bool }
+//! portunus::shm_type! { @whole Point [] { [] x: u32 } { [] y: u8 } }
+//! ```
+//!
+//! ```
+//! struct Point { x: u32, y: u8 }
+//! portunus::shm_type! { @whole Point [] { [] x: u32 } { [] y: u8 } }
+//! ```
 
 #![allow(unsafe_code)]
 
@@ -84,7 +105,10 @@ unsafe impl<T: ShmType, const N: usize> ShmType for [T; N] {
 ///
 /// The structure and its fields may have attributes of any kind. A field that
 /// `#[cfg]` leaves out is no part of the type: programs with it and without it
-/// don't share a segment, programs that both lack it do.
+/// don't share a segment, programs that both lack it do. An attribute that adds
+/// fields, or changes their types, does not compile: what it made may not be
+/// plain data. (Each field counts towards the compiler's limit of recursion: a
+/// very long structure wants a higher one, or parts.)
 #[macro_export]
 macro_rules! shm_type {
     (
@@ -116,6 +140,59 @@ macro_rules! shm_type {
                 }
             }
         }
+        $crate::shm_type! { @there [] $(#[$($meta)+])* =>
+            $crate::shm_type! { @whole $name [] $({ [] $(#[$($field_meta)+])* $field: $type })+ }
+        }
+    };
+
+    // An attribute of somebody else's may have made another structure of it:
+    // it has these fields, of these types, and no others. (Several at a time:
+    // each step counts towards the compiler's limit of recursion.)
+    (@whole $name:ident [$({ [$($kept:tt)*] $field:ident: $type:ty })+]) => {
+        const _: () = {
+            #[allow(unused, deprecated, clippy::all)]
+            fn has_no_other_fields(whole: $name) {
+                let $name { $($($kept)* $field: _),+ } = whole;
+                $($($kept)* let _: $type = whole.$field;)+
+            }
+        };
+    };
+    (@whole $name:ident [$($done:tt)*]
+        { [$($a:tt)*] $af:ident: $at:ty } { [$($b:tt)*] $bf:ident: $bt:ty }
+        { [$($c:tt)*] $cf:ident: $ct:ty } { [$($d:tt)*] $df:ident: $dt:ty }
+        $($rest:tt)*
+    ) => {
+        $crate::shm_type! { @whole $name [$($done)*
+            { [$($a)*] $af: $at } { [$($b)*] $bf: $bt }
+            { [$($c)*] $cf: $ct } { [$($d)*] $df: $dt }
+        ] $($rest)* }
+    };
+    (@whole $name:ident [$($done:tt)*]
+        { [$($kept:tt)*] $field:ident: $type:ty } $($rest:tt)*
+    ) => {
+        $crate::shm_type! { @whole $name [$($done)* { [$($kept)*] $field: $type }] $($rest)* }
+    };
+    (@whole $name:ident [$($done:tt)*]
+        { [$($kept:tt)*] #[doc $($_1:tt)+] $field:ident: $type:ty } $($rest:tt)*
+    ) => {
+        $crate::shm_type! { @whole $name [$($done)* { [$($kept)*] $field: $type }] $($rest)* }
+    };
+    (@whole $name:ident [$($done:tt)*]
+        { [$($kept:tt)*] #[cfg $when:tt] $($field:tt)* } $($rest:tt)*
+    ) => {
+        $crate::shm_type! { @whole $name [$($done)*]
+            { [$($kept)* #[cfg $when]] $($field)* } $($rest)* }
+    };
+    (@whole $name:ident [$($done:tt)*]
+        { [$($kept:tt)*] #[doc $($_1:tt)+] #[doc $($_2:tt)+] #[doc $($_3:tt)+] $($field:tt)* }
+        $($rest:tt)*
+    ) => {
+        $crate::shm_type! { @whole $name [$($done)*] { [$($kept)*] $($field)* } $($rest)* }
+    };
+    (@whole $name:ident [$($done:tt)*]
+        { [$($kept:tt)*] #[$($_1:tt)+] $($field:tt)* } $($rest:tt)*
+    ) => {
+        $crate::shm_type! { @whole $name [$($done)*] { [$($kept)*] $($field)* } $($rest)* }
     };
 
     // Of the attributes those that say whether it is there at all are kept.
