@@ -5,6 +5,7 @@ macro_rules! owned_family {
 }
 pub(crate) use owned_family;
 
+#[allow(unused_macros, reason = "of observed locks")]
 macro_rules! observed_owned_family {
     ($backend:ty) => {};
 }

@@ -50,6 +50,7 @@ macro_rules! arc_guard_family {
 }
 pub(crate) use arc_guard_family;
 
+#[allow(unused_macros, reason = "of observed locks")]
 macro_rules! observed_owned_family {
     ($backend:ty) => {
         /// A hold that keeps its [`FifoLock`] alive.

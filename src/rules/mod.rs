@@ -267,6 +267,38 @@ crate::modes! {
 /// [`FifoLock`](crate::FifoLock) makes a lock of it that hands out holds like
 /// any other. The type [`Semaphore`](crate::Semaphore) is leaner; it also splits
 /// and merges permits and shows how many are free.
+///
+/// The rule is for who shares something by units, and wants what locks with modes
+/// have: the connections to a database, of which a report takes three at once;
+/// the units stand beside the lock that counts them.
+///
+/// ```
+/// use portunus::rules::{Permit, Semaphore};
+/// use portunus::sync::{FifoLock, Hold};
+///
+/// struct Database {
+///     connections: FifoLock<Semaphore>,
+/// }
+///
+/// impl Database {
+///     fn query(&self) -> Hold<'_, Semaphore> {
+///         self.connections.acquire(Permit::Permit)
+///     }
+///
+///     /// All at once: two reports never wait for each other's rest.
+///     fn report(&self, tables: u32) -> Result<Hold<'_, Semaphore>, portunus::TooMany> {
+///         self.connections.acquire_many(Permit::Permit, tables)
+///     }
+/// }
+///
+/// let database = Database { connections: FifoLock::new(Semaphore::new(4)) };
+/// let (query, report) = (database.query(), database.report(3)?);
+/// let taken = database.connections.holders(Permit::Permit);
+/// assert_eq!(taken, database.connections.rules().permits());
+/// drop((query, report));
+/// assert!(database.report(5).is_err(), "there are four");
+/// # Ok::<(), portunus::TooMany>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Semaphore {
     permits: usize,
