@@ -3,6 +3,8 @@
 use super::harness::{Bench, Effort, figure};
 use super::ours::{FIVE_EXCLUSIVE, FIVE_INTENT, FIVE_SHARED, OURS};
 use super::peers::{INTRUSIVE_LOCAL, MAITAKE, PARKING};
+#[cfg(target_os = "linux")]
+use super::pthread::FUTEX_TICKET;
 use super::reference::{ADAPTIVE_TICKET, CAS_PAIR};
 use super::{sizes, tasks, threads, waiting};
 
@@ -122,6 +124,8 @@ fn between_threads(bench: &Bench, verdicts: &mut Verdicts) {
     for (parties, aim) in threads::PARTIES.into_iter().zip([1.0, 1.2, 1.2]) {
         let table = threads::name(parties);
         ratio(bench, verdicts, &table, OURS, ADAPTIVE_TICKET, AtLeast(aim));
+        #[cfg(target_os = "linux")]
+        ratio(bench, verdicts, &table, OURS, FUTEX_TICKET, AtLeast(aim));
         for parking in PARKING {
             ratio(bench, verdicts, &table, OURS, parking, AtLeast(5.0));
         }

@@ -18,7 +18,7 @@ use super::kinds::{BlockOn, ThreadMutex};
 use super::machine::{self, Apart, Page};
 use super::peers::{ParkingLotFair, STD};
 #[cfg(target_os = "linux")]
-use super::pthread::PthreadMutex;
+use super::pthread::{FutexTicket, PthreadMutex};
 use super::reference::{ADAPTIVE_TICKET, AdaptiveTicket, BEDS, Ticket};
 
 /// How many threads take part.
@@ -61,6 +61,8 @@ pub(crate) fn run(bench: &mut Bench) {
                 row::<parking_lot::Mutex<()>>(setting),
                 row::<std::sync::Mutex<()>>(setting),
             ];
+            #[cfg(target_os = "linux")]
+            rows.insert(1, row::<FutexTicket>(setting));
             // With more threads than cores, spinning in order takes a time
             // slice for each handover: some hundred in a second, and as many
             // slices to stop as there are threads.
