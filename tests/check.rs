@@ -227,6 +227,18 @@ fn modes_in_the_wrong_place_are_found() {
     );
 }
 
+/// Who says that only presence matters, and counts, is found out.
+#[test]
+fn counting_by_presence_is_found() {
+    rule! { Presence { const BY_PRESENCE: bool = true; } |_, held| held[B] == 0 && held[C] == 0 }
+    let counting = |found: &Finding<Abc>| matches!(found, Finding::Counting { .. });
+    assert!(!findings(&Presence).iter().any(counting));
+    rule! { Counts { const BY_PRESENCE: bool = true; } |mode, held| mode != A || held[B] < 2 }
+    let found = findings(&Counts);
+    let (held, fewer) = (Held::new().with(B, 2), Held::new().with(B, 1));
+    assert!(found.contains(&Finding::Counting { mode: A, held, fewer }), "{found:?}");
+}
+
 /// A heavy request is asked about as its last unit, and may so get where no
 /// sequence of light ones does.
 #[test]

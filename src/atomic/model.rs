@@ -150,6 +150,7 @@ pub(crate) enum Fault {
     EnqueueUnasked,
     /// The line is empty after a refusal, and the word does not say so.
     RefuseKeepsBit,
+    SpareTooSoon,
     /// A grant is traded for a place in line at which it could never be served.
     TradeUnasked,
     /// The time at which a circuit opened is published by nothing.

@@ -56,6 +56,7 @@ impl Fault {
     pub(crate) const RefusedUnwoken: Self = Self;
     pub(crate) const EnqueueUnasked: Self = Self;
     pub(crate) const RefuseKeepsBit: Self = Self;
+    pub(crate) const SpareTooSoon: Self = Self;
     pub(crate) const TradeUnasked: Self = Self;
     pub(crate) const BreakerTimeRelaxed: Self = Self;
     pub(crate) const BreakerTryInTwoSteps: Self = Self;

@@ -250,7 +250,8 @@ pub(crate) fn try_admit_guessing<S: Shape>(
     }
 }
 
-/// Gives units back. `true`: somebody waits, and a grant is due.
+/// Gives units back. `true`: somebody waits whom that may let in, and a grant is
+/// due.
 #[inline(always)]
 pub(crate) fn leave<S: Shape>(
     word: &<S::Word as Word>::Atomic,
@@ -269,7 +270,7 @@ pub(crate) fn leave<S: Shape>(
     let release = Fault::ReleaseRelaxed.or(Ordering::Release, Ordering::Relaxed);
     let old = word.fetch_sub(Geometry::<S>::units(mode, weight), release);
     note.note(Step::Idle, request);
-    old & Geometry::<S>::waiting() != S::Word::ZERO
+    old & Geometry::<S>::waiting() != S::Word::ZERO && !Geometry::<S>::is_spare(old, mode)
 }
 
 /// How an attempt to stand in line ended.

@@ -347,6 +347,18 @@ pub trait Rules {
     /// time, and on bare cores some 400 bytes of flash.
     const VOUCHED: Vouched<Self> = Vouched::NO;
 
+    /// Whether [`admits`](Self::admits) only asks which modes are held, and not
+    /// how often: `held[mode] == 0`, `held.is_empty()`.
+    ///
+    /// Then nobody is let in by a holder that leaves others of its mode behind:
+    /// it goes by one update, without a look at the line. Where many share and
+    /// somebody waits, that saves most of what leaving costs. Limits are looked
+    /// at all the same.
+    ///
+    /// A rule that says so and counts nevertheless may leave a waiter asleep;
+    /// [`check`](crate::rules::check) finds it.
+    const BY_PRESENCE: bool = false;
+
     /// Whether one more unit of `mode` may be held beside `held`.
     ///
     /// When a holder leaves, a request is cancelled or a hold is converted, the

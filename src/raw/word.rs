@@ -32,7 +32,7 @@
 use core::marker::PhantomData;
 
 use super::mode::{Asked, Held, MAX_MODES, Mode, Rules, UNLIMITED};
-use crate::atomic::Word;
+use crate::atomic::{Fault, Word};
 use crate::wait::node::{NO_MODE, NO_MODE_OR_NEVER, Request};
 
 /// The fewest bits that a mode without a limit gets.
@@ -248,6 +248,22 @@ impl<S: Shape> Geometry<S> {
     #[inline(always)]
     pub(crate) fn limit(mode: usize) -> usize {
         Self::LAYOUT.limit[mode]
+    }
+
+    /// Whether nobody can be let in because a unit of `mode` leaves `word`: a
+    /// rule that does not count finds the mode held as before, also one that is
+    /// asked without the unit of a waiting conversion; and the limit kept nobody
+    /// out. Never where the environment has stopped everything.
+    #[inline(always)]
+    pub(crate) fn is_spare(word: S::Word, mode: usize) -> bool {
+        if !S::Rules::BY_PRESENCE || S::Rules::WEIGHTED {
+            return false;
+        }
+        // Who leaves, one who stays, and one who may be waiting to convert.
+        let enough = if S::Rules::CONVERTS { 3 } else { 2 };
+        let enough = if Fault::SpareTooSoon.on() { enough - 1 } else { enough };
+        let count = Self::count(word, mode);
+        count >= enough && count < Self::limit(mode) && word & Self::extra() == S::Word::ZERO
     }
 
     /// Only the counts of `word`.

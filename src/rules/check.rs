@@ -206,6 +206,17 @@ pub enum Finding<M: Mode> {
         /// Beside these.
         held: Held<M>,
     },
+    /// [`Rules::BY_PRESENCE`] says that only the presence of a mode matters, and
+    /// the answer for one holder of it is another than for several: a waiter
+    /// might sleep for ever.
+    Counting {
+        /// The mode that asks.
+        mode: M,
+        /// Beside these it has one answer.
+        held: Held<M>,
+        /// Beside these, one less of a mode that stays held, it has the other.
+        fewer: Held<M>,
+    },
     /// There are never as many holders as [`Rules::LIMITS`] has room for: bits
     /// of the word are wasted, or the rule is narrower than it was meant.
     LimitNeverReached {
@@ -243,6 +254,11 @@ impl<M: Mode> fmt::Display for Finding<M> {
             Self::Impure { mode, held } => {
                 write!(f, "asked twice about {mode:?} beside {held:?}, the rule has two answers")
             }
+            Self::Counting { mode, held, fewer } => write!(
+                f,
+                "the rule is said to go by presence, but has two answers for {mode:?} beside \
+                 {held:?} and beside {fewer:?}"
+            ),
             Self::LimitNeverReached { mode, limit, most } => write!(
                 f,
                 "the limit of {mode:?} is {limit}, but the rule admits at most {most} of them"
@@ -423,6 +439,9 @@ impl<'a, R: Rules> Space<'a, R> {
             if let Some(&counts) = self.reached.iter().find(impure) {
                 found.push(Finding::Impure { mode, held: self.held(counts) });
             }
+            if R::BY_PRESENCE {
+                found.extend(self.reached.iter().find_map(|&counts| self.counting(i, counts)));
+            }
             found.extend(self.never_full(i));
         }
         found
@@ -464,6 +483,20 @@ impl<'a, R: Rules> Space<'a, R> {
             mode: R::Mode::ALL[mode],
             admitted: self.held(counts),
             refused: self.held(fewer),
+        })
+    }
+
+    /// Whether `mode` has another answer beside `counts` than when one of several
+    /// has left.
+    fn counting(&self, mode: usize, counts: Counts) -> Option<Finding<R::Mode>> {
+        let several = Self::modes().filter(|&(j, _)| self.count(counts, j) > 1);
+        let fewer = several
+            .map(|(j, _)| counts - self.unit[j])
+            .find(|&fewer| self.said(mode, fewer) != self.said(mode, counts))?;
+        Some(Finding::Counting {
+            mode: R::Mode::ALL[mode],
+            held: self.held(counts),
+            fewer: self.held(fewer),
         })
     }
 

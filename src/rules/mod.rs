@@ -105,6 +105,7 @@ impl Rules for ReadWrite {
     type Mode = Access;
     const LIMITS: PerMode<usize> = PerMode::all(UNLIMITED).with(Access::Write.index(), 1);
     const EXCLUSIVE: PerMode<bool> = PerMode::all(false).with(Access::Write.index(), true);
+    const BY_PRESENCE: bool = true;
     // SAFETY: V1.
     const VOUCHED: Vouched<Self> = unsafe { Vouched::yes() };
 
@@ -235,6 +236,7 @@ impl<P: Preference> Rules for Shared<P> {
     const LIMITS: PerMode<usize> = PerMode::all(1).with(SharedMode::Read.index(), UNLIMITED);
     const LANES: PerMode<u8> = P::LANES;
     const EXCLUSIVE: PerMode<bool> = PerMode::all(false).with(SharedMode::Write.index(), true);
+    const BY_PRESENCE: bool = true;
     // SAFETY: V1.
     const VOUCHED: Vouched<Self> = unsafe { Vouched::yes() };
 
@@ -393,6 +395,7 @@ impl Rules for Intention {
         .with(Granularity::SharedIntentExclusive.index(), 1)
         .with(Granularity::Exclusive.index(), 1);
     const EXCLUSIVE: PerMode<bool> = PerMode::all(false).with(Granularity::Exclusive.index(), true);
+    const BY_PRESENCE: bool = true;
     // SAFETY: V1.
     const VOUCHED: Vouched<Self> = unsafe { Vouched::yes() };
 
@@ -442,6 +445,7 @@ impl<const N: usize> Rules for BoundedReaders<N> {
     type Mode = Access;
     const LIMITS: PerMode<usize> = PerMode::all(N).with(Access::Write.index(), 1);
     const EXCLUSIVE: PerMode<bool> = PerMode::all(false).with(Access::Write.index(), true);
+    const BY_PRESENCE: bool = true;
     // SAFETY: V1.
     const VOUCHED: Vouched<Self> = unsafe { Vouched::yes() };
 
@@ -519,6 +523,7 @@ impl<M> Default for Groups<M> {
 
 impl<M: Mode> Rules for Groups<M> {
     type Mode = M;
+    const BY_PRESENCE: bool = true;
 
     #[inline(always)]
     fn admits(&self, mode: M, held: &Held<M>) -> bool {

@@ -86,6 +86,7 @@ impl<R: Rules> Rules for Carried<R> {
     const WEIGHTED: bool = R::WEIGHTED;
     const CONVERTS: bool = R::CONVERTS;
     const REFUSES: bool = R::REFUSES;
+    const BY_PRESENCE: bool = R::BY_PRESENCE;
     const EXCLUSIVE: PerMode<bool> = R::EXCLUSIVE;
 
     #[inline(always)]

@@ -226,6 +226,7 @@ unsafe impl<R: RelaxStrategy, const PATIENCE: u32> InnerLock for SpinInner<R, PA
         f(&mut open.kept)
     }
 
+    #[inline(always)]
     fn try_with<T>(&self, f: impl FnOnce(&mut *const ()) -> T) -> Option<T> {
         self.take().map(|mut open| f(&mut open.kept))
     }

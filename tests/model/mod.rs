@@ -286,23 +286,17 @@ tables! {
         Left: lane 0, limit 5, beside [ANY, ANY];
         Right: lane 0, limit 3, beside [ANY, ANY];
     }
-
-    /// The locks of a database on what contains what: intentions, shares and
-    /// the whole.
-    Intention of IntentionMode: weighted false, total ANY, hooks [converting] {
-        IntentShared: lane 0, limit UNLIMITED, beside [ANY, ANY, ANY, ANY, 0];
-        IntentExclusive: lane 0, limit UNLIMITED, beside [ANY, ANY, 0, 0, 0];
-        Share: lane 0, limit UNLIMITED, beside [ANY, 0, ANY, 0, 0];
-        ShareIntent: lane 0, limit 1, beside [ANY, 0, 0, 0, 0];
-        Whole: lane 0, limit 1, beside [0, 0, 0, 0, 0];
-    }
 }
 
 /// The table of a rule of the crate.
 macro_rules! ready_made {
-    ($($rules:ty = $new:expr, of $modes:ty, lanes $lanes:expr, hooks [$($hook:ident),*];)+) => {$(
+    ($(
+        $rules:ty = $new:expr, of $modes:ty, lanes $lanes:expr,
+        $(limits $limits:expr,)? hooks [$($hook:ident),*];
+    )+) => {$(
         impl Fixed for $rules {
-            const TABLE: Table = Table { lanes: &$lanes, ..<$modes>::TABLE };
+            const TABLE: Table =
+                Table { lanes: &$lanes, $(limits: &$limits,)? ..<$modes>::TABLE };
 
             fn rules() -> Self {
                 $new
@@ -346,6 +340,23 @@ impl ReadyMade for rules::Permit {
     const LIMITS: &'static [usize] = &[ANY];
 }
 
+impl ReadyMade for rules::Granularity {
+    const LAW: Law = Law::new(
+        &[
+            &[ANY, ANY, ANY, ANY, 0],
+            &[ANY, ANY, 0, 0, 0],
+            &[ANY, 0, ANY, 0, 0],
+            &[ANY, 0, 0, 0, 0],
+            &[0, 0, 0, 0, 0],
+        ],
+        ANY,
+    );
+    const LIMITS: &'static [usize] = &[ANY, ANY, ANY, 1, 1];
+}
+
+/// The readers of the lock of a bounded number of readers that is played.
+const READERS: usize = 3;
+
 /// The permits of the semaphore that is played.
 const PERMITS: usize = 3;
 
@@ -357,6 +368,9 @@ ready_made! {
         Self::new(), of SharedMode, lanes [0, 1, 1], hooks [converting];
     rules::Shared<WritePreferring> =
         Self::new(), of SharedMode, lanes [1, 1, 0], hooks [converting];
+    rules::Intention = Self, of rules::Granularity, lanes [0; 5], hooks [converting];
+    rules::BoundedReaders<READERS> =
+        Self, of Access, lanes [0, 0], limits [READERS, 1], hooks [converting];
     rules::Semaphore = Self::new(PERMITS), of rules::Permit, lanes [0], hooks [weighted];
 }
 
@@ -1367,7 +1381,7 @@ impl<'a, R: Subject, B: Backend> World<'a, R, B> {
 pub(crate) type Play = fn(&History) -> Result<Reached, String>;
 
 /// Each rule under test, by name.
-pub(crate) fn plays<B: Backend>() -> [(&'static str, Play); 10] {
+pub(crate) fn plays<B: Backend>() -> [(&'static str, Play); 11] {
     [
         ("mutex", run::<rules::Exclusive, B>),
         ("read-write", run::<rules::ReadWrite, B>),
@@ -1378,6 +1392,7 @@ pub(crate) fn plays<B: Backend>() -> [(&'static str, Play); 10] {
         ("two lanes", run::<TwoLanes, B>),
         ("tiers", run::<Tiers, B>),
         ("pool", run::<Pool, B>),
-        ("intention", run::<Intention, B>),
+        ("intention", run::<rules::Intention, B>),
+        ("bounded readers", run::<rules::BoundedReaders<READERS>, B>),
     ]
 }

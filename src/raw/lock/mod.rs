@@ -335,9 +335,13 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
     /// release is one transition. A wrong hint is only slower.
     #[inline(always)]
     pub(crate) fn release(&self, request: Request, lined: bool) {
-        // Ordering: Relaxed, a hint.
-        if lined && self.word.load(Ordering::Relaxed) & G::<R>::waiting() != 0 {
-            return self.release_slow(request, true);
+        if lined {
+            // Ordering: Relaxed, a hint.
+            let now = self.word.load(Ordering::Relaxed);
+            let mode = G::<R>::index(request.mode);
+            if now & G::<R>::waiting() != 0 && !G::<R>::is_spare(now, mode) {
+                return self.release_slow(request, true);
+            }
         }
         if engine::leave::<Local<R>>(&self.word, request, &Unnoted) {
             self.release_slow(request, false);
@@ -527,9 +531,24 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
     }
 
     /// The part of a future's poll that is not the fast path.
+    ///
+    /// A grant is picked up here if nobody is inside the inner lock: without
+    /// calling anything, so that no register has to be saved for it.
     #[inline(never)]
     pub(crate) fn poll_slow(&self, node: &Node, waker: &Waker) -> Polled {
         // Ordering: Acquire, pairs with the mark's Release (O3).
+        if node.state(Ordering::Acquire) == state::GRANTED
+            && !Fault::PickUpUnlocked.on()
+            && self.inner.try_with(|limbo| Self::take_up(limbo, node)) == Some(true)
+        {
+            return Polled::Holds;
+        }
+        self.poll_rest(node, waker)
+    }
+
+    #[inline(never)]
+    fn poll_rest(&self, node: &Node, waker: &Waker) -> Polled {
+        // Ordering: Acquire, as above.
         let seen = node.state(Ordering::Acquire);
         if seen == state::INIT {
             return self.poll_enqueue(node, waker);
@@ -713,16 +732,20 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
             node.set_state(state::HELD, Ordering::Relaxed);
             return true;
         }
-        self.section(|s| {
-            // Ordering: Acquire, pairs with the mark's Release (O3).
-            if node.state(Ordering::Acquire) != state::GRANTED {
-                return false;
-            }
-            // SAFETY: R1.
-            unsafe { limbo::unlink(s.limbo, node) };
-            node.set_state(state::HELD, Ordering::Relaxed);
-            true
-        })
+        self.section(|s| Self::take_up(s.limbo, node))
+    }
+
+    /// [`pick_up`](Self::pick_up), inside.
+    #[inline(always)]
+    fn take_up(limbo: &mut *const (), node: &Node) -> bool {
+        // Ordering: Acquire, pairs with the mark's Release (O3).
+        if node.state(Ordering::Acquire) != state::GRANTED {
+            return false;
+        }
+        // SAFETY: R1.
+        unsafe { limbo::unlink(limbo, node) };
+        node.set_state(state::HELD, Ordering::Relaxed);
+        true
     }
 }
 

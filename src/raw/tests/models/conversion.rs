@@ -36,6 +36,27 @@ fn upgrade_against_reader_and_writer() {
     });
 }
 
+/// The last reader but the one that waits to write lets it in.
+#[test]
+fn the_other_reader_leaves() {
+    explore(Some(3), || {
+        let shop = Shop::new(Shared::<Fair>::new());
+        let mine = shop.acquire(READ);
+        let theirs = shop.acquire(READ);
+        let other = shop.clone();
+        let converter = thread::spawn(move || {
+            let up = convert(SharedMode::Read, SharedMode::Write);
+            assert_eq!(other.convert(up, &Forever), Conversion::Done(false));
+            other.write();
+            other.lock.release(WRITE, theirs);
+        });
+        shop.read();
+        shop.lock.release(READ, mine);
+        join(Vec::from([converter]));
+        shop.check(1);
+    });
+}
+
 #[test]
 fn two_readers_upgrade() {
     explore(Some(4), || {

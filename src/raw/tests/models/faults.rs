@@ -51,6 +51,7 @@ const SEEN: &[(&str, &str)] = &[
     ("RefusedUnwoken", "limits::the_heavy_are_sent_away"),
     ("EnqueueUnasked", "limits::the_heavy_are_sent_away"),
     ("RefuseKeepsBit", "limits::the_last_in_line_is_sent_away"),
+    ("SpareTooSoon", "conversion::the_other_reader_leaves"),
     ("TradeUnasked", "limits::a_grant_that_is_too_heavy_is_not_traded"),
     ("BreakerTimeRelaxed", "breaker::a_time_is_never_of_two_openings"),
     ("BreakerTryInTwoSteps", "breaker::no_more_tries_than_allowed"),

@@ -145,6 +145,32 @@ fn readers_leave_writer_waits() {
     });
 }
 
+/// Of several readers, those that leave others behind ask nobody; the last ones
+/// let the writer in.
+#[test]
+fn a_crowd_of_readers_leaves_writer_waits() {
+    explore(Some(2), || {
+        let shop = Shop::new(Shared::<Fair>::new());
+        let mine = [shop.acquire(READ), shop.acquire(READ)];
+        let theirs = [shop.acquire(READ), shop.acquire(READ)];
+        let other = shop.clone();
+        let readers = thread::spawn(move || {
+            for lined in theirs {
+                other.read();
+                other.lock.release(READ, lined);
+            }
+        });
+        let other = shop.clone();
+        let writer = thread::spawn(move || other.with(WRITE, Shop::write));
+        for lined in mine {
+            shop.read();
+            shop.lock.release(READ, lined);
+        }
+        join(Vec::from([readers, writer]));
+        shop.check(1);
+    });
+}
+
 #[test]
 fn a_limit_races_with_a_grant() {
     explore(Some(4), || {
