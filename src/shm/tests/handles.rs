@@ -1,6 +1,7 @@
 //! A writer of a handle, who is killed at each point.
 
 use alloc::string::ToString;
+use core::convert::Infallible;
 use core::time::Duration;
 use std::time::Instant;
 
@@ -128,8 +129,19 @@ fn killed_while_it_unlinks_the_value_is_there_or_gone() {
         let ended = std::thread::scope(|scope| {
             let _free = Free(handle.framed());
             // Whether or not the one who unlinks it comes to telling them.
-            let reader = scope.spawn(|| handle.door().read()?.wait().map(drop));
-            let writer_inside = scope.spawn(|| handle.door().write()?.wait().map(drop));
+            // One whose removal came to nothing wakes without a reason.
+            let reader = scope.spawn(|| -> Result<Infallible, Error> {
+                let mut inside = handle.door().read()?;
+                loop {
+                    inside = inside.wait()?;
+                }
+            });
+            let writer_inside = scope.spawn(|| -> Result<Infallible, Error> {
+                let mut inside = handle.door().write()?;
+                loop {
+                    inside = inside.wait()?;
+                }
+            });
             until("both wait", || handle.framed().condvar().waiting() == 2);
             scratch.set(ENTERS, 1);
             deaths += u32::from(!writer.wait().expect("a child").success());
