@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use portunus::prelude::*;
 use portunus::rules::{Access, ReadWrite, Sole};
-use portunus::single::{Alone, FifoLock, Mutex, RwLock, Semaphore, Single};
+use portunus::single::{Alone, Condvar, FifoLock, Mutex, RwLock, Semaphore, Single};
 use portunus::{Backend, Held, Rules, WritePreferring};
 
 /// Each test has locks of its own and uses them in one thread.
@@ -120,6 +120,33 @@ fn who_blocks_for_what_nobody_can_let_go_is_told_and_leaves_the_line() {
     assert_eq!(lock.waiting(), 0);
     drop(hold);
     assert!(lock.try_acquire(Sole::Exclusive).is_some());
+}
+
+/// A wait whose time is over, and whose lock is another's by then.
+#[cfg(debug_assertions)]
+fn wait_for_what_nobody_can_let_go() {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    let (mutex, changed) = (Mutex::<u32, OneTest>::new(0), Condvar::<OneTest>::new());
+    let mut guard = mutex.lock();
+    let mut other = pin!(mutex.lock_async());
+    assert!(poll(other.as_mut(), Waker::noop()).is_pending());
+    // It lets the lock go to the other one, which nobody polls meanwhile.
+    let over = catch_unwind(AssertUnwindSafe(|| changed.wait_for(&mut guard, Duration::ZERO)));
+    let Poll::Ready(second) = poll(other.as_mut(), Waker::noop()) else { return };
+    println!("two guards at once: {} {} {}", over.is_err(), *guard, *second);
+}
+
+#[cfg(debug_assertions)]
+#[test]
+fn a_wait_that_can_not_have_its_lock_again_ends_the_program() {
+    if is_child() {
+        return wait_for_what_nobody_can_let_go();
+    }
+    ends_with(
+        "a_wait_that_can_not_have_its_lock_again_ends_the_program",
+        "a wait can't unwind without its lock",
+    );
 }
 
 // === A lock that is used inside itself ===

@@ -202,6 +202,11 @@ macro_rules! condvar {
             ///
             /// If the waker of somebody who is let in does; the guard holds
             /// its lock again then, too.
+            ///
+            /// # Aborts
+            ///
+            /// If a strategy of waiting panics while the lock is taken again:
+            /// the guard would be without it.
             #[doc(alias = "wait_read")]
             #[doc(alias = "wait_write")]
             pub fn wait<G: $guard<B>>(&self, guard: &mut G) {

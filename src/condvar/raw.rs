@@ -20,7 +20,7 @@ use crate::mutex::{Lined, RawMutex};
 use crate::raw::{RawSharedCondvar, RawSharedCondvarUpgrade};
 use crate::rules::Preference;
 use crate::rwlock::{READ, RawRwLock, UPGRADABLE, WRITE};
-use crate::wait::inner::or_abort;
+use crate::wait::inner::{or_abort, regained};
 use crate::wait::queue::WaitQueue;
 use crate::wait::{Forever, Limit};
 
@@ -100,7 +100,7 @@ impl<L, B: Backend> RawCondvar<L, B> {
         struct Close<'a, G, F: FnMut() -> G>(&'a mut G, F);
         impl<G, F: FnMut() -> G> Drop for Close<'_, G, F> {
             fn drop(&mut self) {
-                let state = or_abort(&mut self.1);
+                let state = regained(&mut self.1);
                 // SAFETY: K1: the old one was read out.
                 unsafe { ptr::write(self.0, state) };
             }

@@ -110,6 +110,11 @@ macro_rules! waiting {
             ///
             /// If the waker of somebody who is let in does; it is inside again
             /// then, too.
+            ///
+            /// # Aborts
+            ///
+            /// If a strategy of waiting panics on the way in: the guard would be
+            /// outside.
             #[doc(alias = $alias)]
             pub fn wait(&mut self) {
                 let ($condition, $lock, $state) =

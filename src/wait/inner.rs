@@ -69,7 +69,16 @@ pub enum Trade {
 
 /// Runs `f`; should that panic, the program ends.
 pub(crate) fn or_abort<T>(f: impl FnOnce() -> T) -> T {
-    let bomb = Abort("an inner lock can't unwind: its caller may be leaving a line");
+    or_abort_saying("an inner lock can't unwind: its caller may be leaving a line", f)
+}
+
+/// The same, of a wait that takes the lock of a guard that is alive.
+pub(crate) fn regained<T>(f: impl FnOnce() -> T) -> T {
+    or_abort_saying("a wait can't unwind without its lock: a guard stands for it", f)
+}
+
+fn or_abort_saying<T>(why: &'static str, f: impl FnOnce() -> T) -> T {
+    let bomb = Abort(why);
     let result = f();
     core::mem::forget(bomb);
     result

@@ -53,6 +53,7 @@ use crate::atomic::{Fault, Ordering};
 use crate::backend::Backend;
 use crate::raw::engine::{self, Entry, Env, Unnoted};
 use crate::raw::mode::Rules;
+use crate::wait::inner::regained;
 use crate::wait::node::{Node, NodeTurn, Request, state};
 use crate::wait::queue::{Departure, Here, Ticket, WaitQueue, ask};
 use crate::wait::{Forever, InnerLock, Limit, wait_over};
@@ -188,7 +189,8 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
             };
         mem::forget(regain);
         if !holds {
-            self.acquire_blocking(request);
+            // The caller's guard stands for the lock, also while unwinding.
+            regained(|| self.acquire_blocking(request));
         }
         notified
     }
