@@ -7,6 +7,7 @@
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 #![allow(unsafe_code)]
 
+use std::cell::{Cell, RefCell};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -747,4 +748,140 @@ fn the_inner_lock_is_for_the_line() {
     assert_eq!(TAKEN.load(Ordering::Relaxed), 0, "the inner lock was taken");
     assert_eq!(lock.waiting(), 0);
     assert_eq!(TAKEN.load(Ordering::Relaxed), 1, "the inner lock is not watched");
+}
+
+// === A mutex that lingers ===
+
+/// A mutex for the line that does something more when it has let others in.
+struct Lingering(AtomicBool);
+
+std::thread_local! {
+    /// What somebody else does as soon as such a mutex is open, until it is done.
+    static MEANWHILE: RefCell<Option<Box<dyn FnMut() -> bool>>> = const { RefCell::new(None) };
+    /// Where the mutexes were that are gone.
+    static GONE: RefCell<Vec<usize>> = const { RefCell::new(vec![]) };
+    /// How many of them were gone before they were done.
+    static TOO_EARLY: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: the flag lets one in, by an exchange that acquires and a store that
+// releases.
+unsafe impl lock_api::RawMutex for Lingering {
+    #[allow(clippy::declare_interior_mutable_const)]
+    const INIT: Self = Self(AtomicBool::new(false));
+    type Guard = ();
+
+    fn lock(&self) {
+        while self.try_lock().is_none() {
+            thread::yield_now();
+        }
+    }
+
+    fn try_lock(&self) -> Option<()> {
+        (!self.0.swap(true, Ordering::Acquire)).then_some(())
+    }
+
+    fn is_locked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    unsafe fn unlock(&self, (): ()) {
+        let place = std::ptr::from_ref(self).addr();
+        self.0.store(false, Ordering::Release);
+        if let Some(mut meanwhile) = MEANWHILE.take()
+            && !meanwhile()
+        {
+            MEANWHILE.set(Some(meanwhile));
+        }
+        let gone = GONE.with_borrow(|gone| gone.contains(&place));
+        TOO_EARLY.set(TOO_EARLY.get() + usize::from(gone));
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        GONE.with_borrow_mut(|gone| gone.push(std::ptr::from_ref(self).addr()));
+    }
+}
+
+struct Lingers;
+
+impl Backend for Lingers {
+    type Inner = RawMutexInner<Lingering>;
+    type Wait = ParkAtOnce;
+}
+
+/// A task that has the last reference to its lock is notified, and drops it, at
+/// the first moment at which it can.
+#[test]
+fn a_lock_is_not_freed_under_one_who_notifies() {
+    static CHANGED: portunus::Condvar<Lingers> = portunus::Condvar::new();
+
+    let mutex = Arc::new(lock_api::Mutex::<portunus::RawMutex<Lingers>, _>::new(7));
+    let mut wait = Box::pin(CHANGED.wait_async(smol::block_on(mutex.lock_arc_async())));
+    assert!(poll(wait.as_mut()).is_pending());
+    let lock = Arc::downgrade(&mutex);
+    drop(mutex);
+    MEANWHILE.set(Some(Box::new(move || match poll(wait.as_mut()) {
+        Poll::Ready(guard) => {
+            assert_eq!(*guard, 7);
+            drop(guard);
+            true
+        }
+        Poll::Pending => false,
+    })));
+    assert!(CHANGED.notify_one());
+    assert!(MEANWHILE.take().is_none(), "it could not have its lock");
+    // The wait, which keeps the lock no more, went with the closure.
+    assert_eq!(lock.strong_count(), 0);
+    assert_eq!(TOO_EARLY.get(), 0, "an inner lock was freed by one it had let in");
+}
+
+/// Threads, and a task that keeps its lock alive, take turns.
+fn conditions_work<B: Backend>() {
+    const ROUNDS: u32 = 100;
+    let mutex = Arc::new(lock_api::Mutex::<portunus::RawMutex<B>, _>::new(0));
+    let changed = portunus::Condvar::<B>::new();
+    thread::scope(|scope| {
+        for party in 0..3 {
+            let (mutex, changed) = (&mutex, &changed);
+            scope.spawn(move || {
+                for _ in 0..ROUNDS {
+                    if party == 0 {
+                        let waits = changed
+                            .wait_while_async(smol::block_on(mutex.lock_arc_async()), |turn| {
+                                *turn % 3 != 0
+                            });
+                        *smol::block_on(waits) += 1;
+                    } else {
+                        let mut turn = mutex.lock();
+                        changed.wait_while(&mut turn, |turn| *turn % 3 != party);
+                        *turn += 1;
+                    }
+                    changed.notify_all();
+                }
+            });
+        }
+    });
+    assert_eq!(*mutex.lock(), 3 * ROUNDS);
+
+    // One who has the lock at hand puts the waiters into its line.
+    let mut guard = mutex.lock();
+    assert!(changed.wait_for(&mut guard, A_MOMENT).timed_out());
+    let mut wait = pin!(changed.wait_async(guard));
+    assert!(poll(wait.as_mut()).is_pending());
+    let guard = mutex.lock();
+    assert!(changed.notify_one_inside(&guard));
+    assert!(poll(wait.as_mut()).is_pending());
+    // SAFETY: the raw lock is only looked at.
+    assert_eq!(unsafe { mutex.raw() }.waiting(), 1);
+    drop(guard);
+    assert!(poll(wait.as_mut()).is_ready());
+}
+
+#[test]
+fn conditions_on_foreign_parts() {
+    conditions_work::<Parking>();
+    conditions_work::<Lingers>();
+    conditions_work::<Relaxing>();
 }

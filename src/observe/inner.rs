@@ -48,6 +48,8 @@ impl<I> Watched<I> {
 // SAFETY: it is the lock `I`, whose contract this is; the counters touch
 // nothing that it guards.
 unsafe impl<I: InnerLock> InnerLock for Watched<I> {
+    const LEAVES_AT_ONCE: bool = I::LEAVES_AT_ONCE;
+
     #[allow(clippy::declare_interior_mutable_const)]
     const INIT: Self =
         Self { inner: I::INIT, traded: AtomicUsize::new(0), given_back: AtomicUsize::new(0) };

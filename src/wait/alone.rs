@@ -42,6 +42,8 @@ pub struct NoLock<V> {
 // there; a nested call finds the word taken and ends the program; `Kept`
 // writes the word back in every way out.
 unsafe impl<V: Alone> InnerLock for NoLock<V> {
+    const LEAVES_AT_ONCE: bool = true;
+
     #[cfg(not(all(test, portunus_loom)))]
     const INIT: Self = Self { kept: Kept::new(), vouched: PhantomData };
 

@@ -41,6 +41,8 @@ const NESTED: &str = "a rule's predicate used the lock that was asking it";
 // `Kept` writes the word back before, in every way out. A nested call
 // finds the word taken and ends the program.
 unsafe impl InnerLock for CriticalInner {
+    const LEAVES_AT_ONCE: bool = true;
+
     #[cfg(not(all(test, portunus_loom)))]
     const INIT: Self = Self(Kept::new());
 

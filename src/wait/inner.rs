@@ -29,9 +29,20 @@ use crate::misuse::stop;
 /// wrote, the next one sees; also when a closure panics. The word that a
 /// closure leaves is the one that the next one finds. `with` always runs its
 /// closure, and unwinds only if that does: those who leave a line rely on it.
-/// Once others may enter, `with` touches nothing of the lock any more: whoever was
-/// let in may free it.
+/// A word that is not null, and was left so before a call of `is_clear`, in the
+/// sense of happening before it, is noticed by that call: it returns `true` only if
+/// another closure has made the word null since. Where
+/// [`LEAVES_AT_ONCE`](Self::LEAVES_AT_ONCE) is true, `with` and `try_with` touch
+/// nothing of the lock any more once others may enter.
 pub unsafe trait InnerLock: Send + Sync {
+    /// Whether whoever was let in may free it, because nothing of it is touched
+    /// once others may enter.
+    ///
+    /// Where it is not so, who waits for a condition, and is notified by one who
+    /// does not borrow its lock, is woken to ask for that lock, instead of being
+    /// put into its line.
+    const LEAVES_AT_ONCE: bool = false;
+
     /// An open lock that keeps null.
     #[cfg(not(all(test, portunus_loom)))]
     #[allow(clippy::declare_interior_mutable_const)]
@@ -47,7 +58,8 @@ pub unsafe trait InnerLock: Send + Sync {
     /// Runs `f` alone unless somebody else is inside now.
     fn try_with<T>(&self, f: impl FnOnce(&mut *const ()) -> T) -> Option<T>;
 
-    /// Whether the word is null, without waiting. Only a hint.
+    /// Whether the word is null, without waiting. `false` is only a hint; `true`
+    /// is relied on: see above.
     fn is_clear(&self) -> bool;
 
     /// A future has given its grant to another one of its task; called inside.
@@ -216,8 +228,10 @@ impl Drop for Open<'_> {
 }
 
 // SAFETY: the exchange lets one in; `Open` lets it out with what it kept, in
-// every way out of the closure.
+// every way out of the closure, by one store, its last act.
 unsafe impl<R: RelaxStrategy, const PATIENCE: u32> InnerLock for SpinInner<R, PATIENCE> {
+    const LEAVES_AT_ONCE: bool = true;
+
     #[cfg(not(all(test, portunus_loom)))]
     const INIT: Self = Self::new();
 
@@ -255,6 +269,9 @@ impl<R, const PATIENCE: u32> fmt::Debug for SpinInner<R, PATIENCE> {
 
 /// An inner lock made of any [`lock_api::RawMutex`]. If that mutex panics, the
 /// program ends.
+///
+/// Nobody knows what that mutex still does when it has let another one in: it
+/// does not [leave at once](InnerLock::LEAVES_AT_ONCE).
 #[derive(Debug)]
 pub struct RawMutexInner<M> {
     mutex: M,

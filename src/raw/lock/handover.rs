@@ -18,7 +18,9 @@
 //! forgotten acquisition does: it is pinned, and nobody follows anything in it
 //! but links and the waker. It keeps those behind it waiting.
 //!
-//! Any other future is woken, and asks for itself.
+//! Any other future is woken, and asks for itself; and so is everybody whose
+//! lock has an inner lock that does not [leave at
+//! once](InnerLock::LEAVES_AT_ONCE), if the notifier does not borrow it.
 //!
 //! # Invariants
 //!
@@ -28,7 +30,7 @@
 //!   follows is alive until the ticket is marked as its lock's owner: a blocked
 //!   thread borrows it until then, and a frame on a stack is not forgotten; a
 //!   future owns what keeps it alive; or the notifier borrows it.
-//!   Where a thread or a future that owns is marked, its owner may free the
+//!   Where the notifier does not, the inner lock leaves at once. Where a thread or a future that owns is marked, its owner may free the
 //!   lock at once, and the notifier borrows the queue alone. So a mark under
 //!   that lock's inner lock is one whose owner passes that inner lock before it
 //!   goes on, and any other is set after the section; nothing of the lock is
@@ -55,7 +57,7 @@ use crate::raw::engine::{self, Entry, Env, Unnoted};
 use crate::raw::mode::Rules;
 use crate::wait::inner::regained;
 use crate::wait::node::{Node, NodeTurn, Request, state};
-use crate::wait::queue::{Departure, Here, Ticket, WaitQueue, ask};
+use crate::wait::queue::{Deliver, Departure, Here, Ticket, WaitQueue, ask};
 use crate::wait::{Forever, InnerLock, Limit, wait_over};
 
 impl<R: Rules, B: Backend> RawFifoLock<R, B> {
@@ -115,6 +117,9 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
         unsafe { Here::new(self, Self::deliver) }
     }
 
+    /// How one is delivered who keeps this lock alive until it is marked.
+    const DELIVER: Deliver = if B::Inner::LEAVES_AT_ONCE { Self::deliver } else { ask };
+
     /// Stands in line as a future that wants this lock when it is notified.
     /// `owned`: it keeps the lock alive, and in its place, as long as it is not
     /// dropped.
@@ -134,7 +139,7 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
     ) {
         let target = ptr::from_ref(self).cast();
         let owned = owned || Fault::DeliverForgotten.on();
-        let deliver = if owned { Self::deliver } else { ask };
+        let deliver = if owned { Self::DELIVER } else { ask };
         // SAFETY: by this function's contract; H1, H2.
         unsafe { queue.join(ticket, deliver, target, Some(waker.clone())) };
     }
@@ -167,7 +172,7 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
             self.release(request, true);
         }
         // SAFETY: new, pinned; H1: we borrow the lock until we hold it.
-        unsafe { queue.join(ticket, Self::deliver, target, None) };
+        unsafe { queue.join(ticket, Self::DELIVER, target, None) };
         let regain = Regain { lock: self, queue, ticket };
         if !Fault::UnlockBeforeJoin.on() {
             self.release(request, true);
@@ -176,7 +181,13 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
         let over = wait_over::<B::Wait>(&NodeTurn(node), limit);
         // SAFETY: joined.
         let notified = over || unsafe { queue.leave(ticket) } != Departure::Withdrawn;
+        // Ordering: Acquire, pairs with the mark's Release (O3).
+        // SAFETY: by the owner, out of the queue.
+        let asks = notified
+            && node.state(Ordering::Acquire) == state::EVICTED
+            && unsafe { ticket.take_asks() };
         let holds = notified
+            && !asks
             && match self.wait_in_line(node, &Forever, &Cell::new(false)) {
                 Waited::Granted => true,
                 Waited::Evicted => {

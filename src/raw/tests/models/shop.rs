@@ -70,6 +70,8 @@ unsafe impl Sync for Inner {}
 
 // SAFETY: the mutex excludes, publishes, and keeps the word.
 unsafe impl InnerLock for Inner {
+    const LEAVES_AT_ONCE: bool = true;
+
     fn init() -> Self {
         Self(loom::sync::Mutex::new(std::ptr::null()))
     }
