@@ -4,13 +4,14 @@
 //! `PORTUNUS_KILLS` sets how many, 300 by default; `PORTUNUS_SEED` which ones.
 
 use alloc::string::ToString;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 use std::process::Child;
 use std::time::Instant;
 
 use super::scratch::{Orchard, Scratch, Tree};
-use super::{Dice, argument, child, number, seed, signal};
+use super::{Dice, argument, child, market, number, seed, signal};
 use crate::atomic::Ordering;
 use crate::rules::Exclusive;
 use crate::shm::fault::{POINTS, armed};
@@ -56,6 +57,7 @@ pub(super) fn worker() {
     let yard: Segment<Yard> = Segment::open(&name).expect("a yard");
     let gate: Segment<Gate> = Segment::open(&gate_of(&name)).expect("a gate");
     let me = number("WORKER");
+    let market = market::open(&name, me);
     let mut dice = Dice::new(number("SEED"));
     let scratch = &yard.1;
     scratch.set(INSIDE + me, 0);
@@ -64,8 +66,10 @@ pub(super) fn worker() {
     let mut before = false;
     while scratch.get(STOP) == 0 {
         scratch.cell(PROGRESS).fetch_add(1, Ordering::SeqCst);
-        match dice.roll(3) {
+        match dice.roll(5) {
             0 => alone(&gate, core::mem::replace(&mut before, true), &mut dice),
+            1 => market::trade(&market, &mut dice),
+            2 => market::publish(&market, me, &mut dice),
             _ => together(&yard, me, &mut dice),
         }
     }
@@ -220,6 +224,8 @@ fn run(plan: &Plan) {
     let options = Options::new().records(256).processes(16).poll(Duration::from_millis(5));
     let yard: Segment<Yard> = Segment::create(&name, &options, ((), ())).expect("a yard");
     let gate: Segment<Gate> = Segment::create(&gate_of(&name), &options, ((), ())).expect("a gate");
+    let market = Arc::new(market::create(&name, &options));
+    let supplier = market::Supplier::new(&market);
     let seed = seed();
     let mut dice = Dice::new(seed);
     let mut generation = 0;
@@ -268,12 +274,15 @@ fn run(plan: &Plan) {
         }
         assert!(
             since.elapsed() < Duration::from_secs(60),
-            "nothing moves: {:?} {:?}",
+            "nothing moves: {:?} {:?} {:?} {:?}",
             yard.0,
-            gate.0
+            gate.0,
+            market.0,
+            market.1
         );
     }
     yard.1.set(STOP, 1);
+    supplier.close(&market);
     let end = Instant::now() + Duration::from_secs(60);
     while !workers.is_empty() {
         workers.retain_mut(|(child, ..)| {
@@ -282,6 +291,7 @@ fn run(plan: &Plan) {
             signal(child, libc::SIGCONT);
             let Some(status) = child.try_wait().expect("a child") else { return true };
             assert!(status.success() || status.signal() == Some(libc::SIGKILL), "{status}");
+            kills += u64::from(!status.success());
             false
         });
         assert!(Instant::now() < end, "a worker does not end: {:?} {:?}", yard.0, gate.0);
@@ -295,6 +305,8 @@ fn run(plan: &Plan) {
     };
     assert_eq!(word(&yard.1), 0, "units or waiters are left: {:?}", yard.0);
     assert_eq!(word(&gate.1), 0, "units or waiters are left: {:?}", gate.0);
+    supplier.end();
+    market::end(&market, &name, kills);
     // They did something.
     assert!(progress > plan.kills, "{progress} acquisitions");
     Segment::unlink(&name).expect("it is still there");

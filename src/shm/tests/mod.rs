@@ -21,6 +21,7 @@ mod kills;
 mod lanes;
 mod life;
 mod limits;
+mod market;
 #[cfg(all(target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod model;
 mod reboots;
