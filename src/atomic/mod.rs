@@ -62,6 +62,10 @@ pub(crate) trait Word:
     const ZERO: Self;
     /// The atomic that holds it.
     type Atomic: AtomicWord<Self>;
+    /// The sum, without what does not fit.
+    fn wrapping_add(self, other: Self) -> Self;
+    /// The difference, likewise.
+    fn wrapping_sub(self, other: Self) -> Self;
     /// The integer with the value of `count`, which must fit.
     fn from_count(count: usize) -> Self;
     /// The value, saturating where `usize` is narrower.
@@ -95,6 +99,14 @@ macro_rules! word {
             const BITS: u32 = <$int>::BITS;
             const ZERO: Self = 0;
             type Atomic = $atomic;
+            #[inline(always)]
+            fn wrapping_add(self, other: Self) -> Self {
+                <$int>::wrapping_add(self, other)
+            }
+            #[inline(always)]
+            fn wrapping_sub(self, other: Self) -> Self {
+                <$int>::wrapping_sub(self, other)
+            }
             #[inline(always)]
             fn from_count(count: usize) -> Self {
                 count as $int

@@ -261,8 +261,9 @@ pub(crate) fn leave<S: Shape>(
     let mode = Geometry::<S>::index(request.mode);
     let weight = Geometry::<S>::weight(request.weight);
     debug_assert!(
-        // Ordering: Relaxed, the caller's own units can't go away.
-        Geometry::<S>::count(word.load(Ordering::Relaxed), mode) >= weight,
+        Geometry::<S>::FOREIGN
+            // Ordering: Relaxed, the caller's own units can't go away.
+            || Geometry::<S>::count(word.load(Ordering::Relaxed), mode) >= weight,
         "released a lock in a mode in which nobody holds it"
     );
     note.note(Step::Leaving, request);
@@ -487,7 +488,7 @@ fn would_wait_forever<E: Env>(env: &mut E, request: Request) -> bool {
     let mut at = next_conversion(env, None);
     while let Some((_, id)) = at {
         env.mark(id, false);
-        account = account + kept(env.request(id));
+        account = GeometryOf::<E>::more(account, kept(env.request(id)));
         at = next_conversion(env, at);
     }
     loop {
@@ -500,7 +501,7 @@ fn would_wait_forever<E: Env>(env: &mut E, request: Request) -> bool {
             let other = env.request(id);
             if !env.is_marked(id) && GeometryOf::<E>::judge(env.rules(), account, other).is_some() {
                 env.mark(id, true);
-                account = account - kept(other);
+                account = GeometryOf::<E>::less(account, kept(other));
                 progress = true;
             }
             at = next_conversion(env, at);

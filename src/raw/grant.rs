@@ -239,7 +239,7 @@ pub(crate) fn grant<E: Env>(
                     continue;
                 }
                 let Some((first, last)) = at.env.ends(lane) else {
-                    debug_assert!(false, "E1");
+                    debug_assert!(GeometryOf::<E>::FOREIGN, "E1");
                     continue;
                 };
                 let mut id = first;

@@ -326,6 +326,22 @@ impl<S: Shape> Geometry<S> {
         false
     }
 
+    /// Whether the word may say what no program wrote: others, who are trusted
+    /// no further than that, write to its memory.
+    pub(crate) const FOREIGN: bool = S::EXTRA != 0;
+
+    /// `word` without `units`, which it counts.
+    #[inline(always)]
+    pub(crate) fn less(word: S::Word, units: S::Word) -> S::Word {
+        if Self::FOREIGN { word.wrapping_sub(units) } else { word - units }
+    }
+
+    /// `word` with `units` besides, for which it has room.
+    #[inline(always)]
+    pub(crate) fn more(word: S::Word, units: S::Word) -> S::Word {
+        if Self::FOREIGN { word.wrapping_add(units) } else { word + units }
+    }
+
     /// Whether the request may enter beside what `word` counts; and the word
     /// when it has.
     #[inline(always)]
@@ -335,7 +351,7 @@ impl<S: Shape> Geometry<S> {
         let mode = *ModeOf::<S>::ALL.get(index)?;
         let weight = Self::weight(request.weight);
         let word = match Self::from(request) {
-            Some(from) => word - Self::units(from, weight),
+            Some(from) => Self::less(word, Self::units(from, weight)),
             None => word,
         };
         let count = Self::count(word, index);

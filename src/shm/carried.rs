@@ -2,12 +2,13 @@
 
 use core::fmt;
 
+use super::alike;
 use super::content::{Content, Site};
 use super::data::{Constant, ShmType};
 use super::error::Error;
 use super::fifo_lock::FifoLock;
 use super::format::Plan;
-use super::raw::{self, RawShmLock};
+use super::raw::RawShmLock;
 use crate::raw::mode::{Asked, Held, PerMode, Rules};
 use crate::rules;
 use crate::wait::node::Refusal;
@@ -118,7 +119,7 @@ impl<R: Configured> Content for FifoLock<Carried<R>> {
 
     fn plan(plan: &mut Plan) {
         plan.fingerprint.text("FifoLock, carried");
-        raw::describe::<R>(&mut plan.fingerprint);
+        alike::describe::<R>(&mut plan.fingerprint);
         RawShmLock::<Carried<R>>::plan(plan);
         Answers::plan(plan);
         Constant::<R::Config>::plan(plan);
@@ -129,7 +130,7 @@ impl<R: Configured> Content for FifoLock<Carried<R>> {
         let config = rule.config();
         let rule = Carried(R::configured(config));
         RawShmLock::create(site, &rule, 0)?;
-        Answers::create(site, raw::answers(&rule))?;
+        Answers::create(site, alike::answers(&rule))?;
         Constant::create(site, config)
     }
 
@@ -138,7 +139,7 @@ impl<R: Configured> Content for FifoLock<Carried<R>> {
         ahead.skip();
         let found = Answers::read(&mut ahead)?;
         let rule = Carried(R::configured(Constant::read(&mut ahead)?));
-        let wanted = raw::answers(&rule);
+        let wanted = alike::answers(&rule);
         if found != wanted {
             return Err(Error::Layout { found, wanted });
         }

@@ -1,5 +1,7 @@
 //! The engine's environment in shared memory: a lock with its guard taken.
 
+use core::cell::Cell;
+
 use super::attach::Attachment;
 use super::fault::{Point, Wrong, is_wrong, point};
 use super::format::{lock, record};
@@ -35,6 +37,11 @@ pub(super) struct Section<'a, R> {
     /// Who asks in this section, and for what: its record does not say so yet,
     /// or not any more.
     pub(super) asking: Option<(u32, Request)>,
+    /// The last of the lane whose ends were asked for: where a walk ends that
+    /// comes upon a spoilt link.
+    last: Cell<Option<u32>>,
+    /// How many steps walks may take, should somebody spoil links all the time.
+    steps: Cell<u64>,
 }
 
 impl<'a, R: Rules> Section<'a, R> {
@@ -42,7 +49,7 @@ impl<'a, R: Rules> Section<'a, R> {
     pub(super) fn enter(attachment: &'a Attachment, at: u64, rules: &'a R) -> Self {
         let taken_over = guard::take(attachment, at) && !is_wrong(Wrong::NothingRepaired);
         let section = Self::within(attachment, at, rules);
-        if taken_over || repair::is_stopped(attachment, at) {
+        if taken_over || repair::is_stopped(attachment, at) || line::is_spoilt(attachment, at) {
             repair::look(attachment, at, true);
         }
         section
@@ -67,7 +74,15 @@ impl<'a, R: Rules> Section<'a, R> {
 
     fn within(attachment: &'a Attachment, at: u64, rules: &'a R) -> Self {
         let word = attachment.map().u64(at + lock::WORD);
-        Self { attachment, at, rules, word, asking: None }
+        let records = u64::from(attachment.tables().records);
+        let (last, steps) = (Cell::new(None), Cell::new((records + 1) * (records + 2)));
+        Self { attachment, at, rules, word, asking: None, last, steps }
+    }
+
+    /// Whether the lines were found to be spoilt: whoever enters next links them
+    /// anew.
+    pub(super) fn is_spoilt(&self) -> bool {
+        line::is_spoilt(self.attachment, self.at)
     }
 
     /// Whether a repair is not finished: then nobody may be let in.
@@ -88,7 +103,7 @@ impl<'a, R: Rules> Section<'a, R> {
         let request = self.request(id);
         let tickets = self.attachment.map().u64(self.at + lock::TICKET);
         // Ordering: Relaxed, tickets are drawn under the guard.
-        let ticket = tickets.load(Ordering::Relaxed) + 1;
+        let ticket = tickets.load(Ordering::Relaxed).wrapping_add(1);
         tickets.store(ticket, Ordering::Relaxed);
         self.attachment.record_u64(id, record::TICKET).store(ticket, Ordering::Relaxed);
         let since = self.attachment.record_u64(id, record::SINCE);
@@ -143,11 +158,16 @@ impl<'a, R: Rules> Env for Section<'a, R> {
     }
 
     fn ends(&self, lane: u32) -> Option<(u32, u32)> {
-        self.line().ends(lane)
+        let ends = self.line().ends(lane).filter(|_| self.steps.get() != 0);
+        self.last.set(ends.map(|(_, last)| last));
+        ends
     }
 
     fn next(&self, id: u32) -> u32 {
-        self.line().next(id)
+        let left = self.steps.get();
+        self.steps.set(left.saturating_sub(1));
+        let next = self.line().next(id).filter(|_| left != 0);
+        next.or(self.last.get()).unwrap_or(id)
     }
 
     fn request(&self, id: u32) -> Request {

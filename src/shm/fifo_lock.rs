@@ -5,11 +5,12 @@ use core::mem;
 use core::time::Duration;
 use std::time::Instant;
 
+use super::alike;
 use super::content::{Content, Site};
 use super::convert::Conversion;
 use super::error::{Error, OwnerDied};
 use super::format::Plan;
-use super::raw::{self, RawShmLock};
+use super::raw::RawShmLock;
 use super::record::MAX_WEIGHT;
 use crate::error::{ConvertError, TooMany};
 use crate::raw::mode::{Mode, Rules, index_of};
@@ -91,8 +92,8 @@ impl<R: Rules + Default> Content for FifoLock<R> {
 
     fn plan(plan: &mut Plan) {
         plan.fingerprint.text("FifoLock");
-        raw::describe::<R>(&mut plan.fingerprint);
-        plan.fingerprint.number(raw::answers(&R::default()));
+        alike::describe::<R>(&mut plan.fingerprint);
+        plan.fingerprint.number(alike::answers(&R::default()));
         RawShmLock::<R>::plan(plan);
     }
 

@@ -88,6 +88,9 @@ pub(super) mod lock {
     pub(in crate::shm) const CHANGES: u64 = 48;
     /// How many of the deaths have been mended.
     pub(in crate::shm) const MENDED: u64 = 52;
+    /// Whether something in its lines was found that no program writes: then
+    /// they are linked anew, and that is told as a death is.
+    pub(in crate::shm) const SPOILT: u64 = 56;
     /// Where each mode's count begins in the word, a byte each.
     pub(in crate::shm) const SHIFTS: u64 = 64;
     /// The lane of each mode, a byte each.

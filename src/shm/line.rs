@@ -4,10 +4,20 @@
 //! The links are a convenience. The truth is the state and the ticket in each
 //! record: a repair sorts by them and links anew. Everything here runs under
 //! the guard of the lock.
+//!
+//! # Spoilt memory
+//!
+//! Whoever may write to a segment is trusted not to; should it happen all the
+//! same, through a stray pointer, it must not make us loop for ever or reach
+//! out of the mapping. So each step of a walk is checked against the link back
+//! and the record's own state, and nothing is linked to what does not fit. What
+//! was found is noted, and the next one under the guard links anew, see
+//! `repair`.
 
 use super::attach::Attachment;
 use super::fault::{Point, point};
 use super::format::{condvar, lock, record};
+use super::record::State;
 use super::sys;
 use crate::atomic::{AtomicU32, Ordering};
 
@@ -18,8 +28,12 @@ const UNDER_GUARD: Ordering = Ordering::Relaxed;
 #[derive(Clone, Copy)]
 pub(super) struct Line<'a> {
     attachment: &'a Attachment,
+    /// The lock under whose guard it is.
+    lock: u64,
     /// Where the first lane's ends are.
     ends: u64,
+    /// Whether it is a condition's.
+    condvar: bool,
 }
 
 /// What [`record::FRONT`] says of the first of a lane.
@@ -27,23 +41,61 @@ pub(super) const FRONT: u32 = 1;
 /// The same, and it must look after the dead and the grants itself.
 pub(super) const LOOK: u32 = 2;
 
-fn get(link: &AtomicU32) -> Option<u32> {
-    link.load(UNDER_GUARD).checked_sub(1)
-}
-
 fn set(link: &AtomicU32, index: Option<u32>) {
     link.store(index.map_or(0, |index| index + 1), UNDER_GUARD);
+}
+
+/// Notes that the lines of a lock are not as a program leaves them. Whoever
+/// enters its guard next, or looks, links them anew.
+#[cold]
+pub(super) fn spoil(attachment: &Attachment, lock: u64) {
+    attachment.map().u32(lock + lock::SPOILT).store(1, UNDER_GUARD);
+}
+
+/// Whether that was noted.
+pub(super) fn is_spoilt(attachment: &Attachment, lock: u64) -> bool {
+    attachment.map().u32(lock + lock::SPOILT).load(UNDER_GUARD) != 0
+}
+
+/// They are linked anew, or about to be by somebody whose death would be seen.
+pub(super) fn unspoil(attachment: &Attachment, lock: u64) {
+    attachment.map().u32(lock + lock::SPOILT).store(0, UNDER_GUARD);
 }
 
 impl<'a> Line<'a> {
     /// The lanes of the lock at `at`.
     pub(super) fn of_lock(attachment: &'a Attachment, at: u64) -> Self {
-        Self { attachment, ends: at + lock::ENDS }
+        Self { attachment, lock: at, ends: at + lock::ENDS, condvar: false }
     }
 
-    /// The line of the condition at `at`, as lane 0.
-    pub(super) fn of_condvar(attachment: &'a Attachment, at: u64) -> Self {
-        Self { attachment, ends: at + condvar::ENDS }
+    /// The line of the condition at `at` of the lock at `lock`, as lane 0.
+    pub(super) fn of_condvar(attachment: &'a Attachment, at: u64, lock: u64) -> Self {
+        Self { attachment, lock, ends: at + condvar::ENDS, condvar: true }
+    }
+
+    fn spoil(self) {
+        spoil(self.attachment, self.lock);
+    }
+
+    fn get(self, link: &AtomicU32) -> Option<u32> {
+        let index = link.load(UNDER_GUARD).checked_sub(1)?;
+        if index >= self.attachment.tables().records {
+            self.spoil();
+            return None;
+        }
+        Some(index)
+    }
+
+    /// Whether a record says of itself that it stands in such a line.
+    fn stands(self, index: u32) -> bool {
+        // Ordering: Relaxed, it changes under the guard.
+        let word = self.attachment.state_of(index).load(Ordering::Relaxed);
+        u64::from(super::record::object(word)) * 64 == self.lock
+            && match State::of(word) {
+                State::Queued | State::Granting => !self.condvar,
+                State::Waiting => self.condvar,
+                _ => false,
+            }
     }
 
     fn first(self, lane: u32) -> &'a AtomicU32 {
@@ -63,20 +115,51 @@ impl<'a> Line<'a> {
     }
 
     pub(super) fn ends(self, lane: u32) -> Option<(u32, u32)> {
-        Some((get(self.first(lane))?, get(self.last(lane))?))
+        let (first, last) = (self.get(self.first(lane)), self.get(self.last(lane)));
+        if let (Some(first), Some(last)) = (first, last)
+            && self.get(self.prev_of(first)).is_none()
+            && self.get(self.next_of(last)).is_none()
+            && self.stands(first)
+        {
+            return Some((first, last));
+        }
+        if (first, last) != (None, None) {
+            self.spoil();
+        }
+        None
     }
 
-    /// The one behind; of a lane's last, itself.
-    pub(super) fn next(self, index: u32) -> u32 {
-        get(self.next_of(index)).unwrap_or(index)
+    /// The one behind, of one who is not its lane's last.
+    ///
+    /// It names this one as the one ahead of it. So a walk from the first, who
+    /// has nobody ahead, meets nobody twice.
+    pub(super) fn next(self, index: u32) -> Option<u32> {
+        let next = self
+            .get(self.next_of(index))
+            .filter(|&next| self.get(self.prev_of(next)) == Some(index) && self.stands(next));
+        if next.is_none() {
+            self.spoil();
+        }
+        next
     }
 
-    /// Links behind `ahead`, or first.
+    /// Links behind `ahead`, or first; unless the links there are spoilt: then
+    /// it is told to look, and so to have them linked anew.
     pub(super) fn insert(self, lane: u32, ahead: Option<u32>, index: u32) {
+        let front = self.attachment.record_u32(index, record::FRONT);
         let behind = match ahead {
-            Some(ahead) => get(self.next_of(ahead)),
-            None => get(self.first(lane)),
+            Some(ahead) => self.get(self.next_of(ahead)),
+            None => self.get(self.first(lane)),
         };
+        let is_whole = match behind {
+            Some(behind) => behind != index && self.get(self.prev_of(behind)) == ahead,
+            None => self.get(self.last(lane)) == ahead,
+        };
+        if !is_whole || ahead == Some(index) {
+            self.spoil();
+            // Ordering: Relaxed, a hint.
+            return front.store(LOOK, Ordering::Relaxed);
+        }
         set(self.next_of(index), behind);
         set(self.prev_of(index), ahead);
         match ahead {
@@ -88,7 +171,7 @@ impl<'a> Line<'a> {
             Some(behind) => set(self.prev_of(behind), Some(index)),
             None => set(self.last(lane), Some(index)),
         }
-        self.attachment.record_u32(index, record::FRONT).store(0, UNDER_GUARD);
+        front.store(0, UNDER_GUARD);
         if ahead.is_none() {
             self.tell_first(lane);
         }
@@ -96,27 +179,31 @@ impl<'a> Line<'a> {
     }
 
     pub(super) fn append(self, lane: u32, index: u32) {
-        self.insert(lane, get(self.last(lane)), index);
+        let last = self.get(self.last(lane));
+        if last.is_some_and(|last| self.get(self.next_of(last)).is_some()) {
+            self.spoil();
+        }
+        self.insert(lane, last, index);
     }
 
-    /// Takes out. `true`: it was the first, and whoever is first now has not
-    /// been told.
+    /// Takes out, unless the links there are spoilt. `true`: it was the first,
+    /// and whoever is first now has not been told.
     pub(super) fn unlink(self, lane: u32, index: u32) -> bool {
-        let (prev, next) = (get(self.prev_of(index)), get(self.next_of(index)));
-        match prev {
-            Some(prev) => set(self.next_of(prev), next),
-            None => set(self.first(lane), next),
+        let (prev, next) = (self.get(self.prev_of(index)), self.get(self.next_of(index)));
+        let ahead = prev.map_or_else(|| self.first(lane), |prev| self.next_of(prev));
+        let behind = next.map_or_else(|| self.last(lane), |next| self.prev_of(next));
+        if self.get(ahead) != Some(index) || self.get(behind) != Some(index) {
+            self.spoil();
+            return false;
         }
+        set(ahead, next);
         point(Point::HalfUnlinked);
-        match next {
-            Some(next) => set(self.prev_of(next), prev),
-            None => set(self.last(lane), prev),
-        }
+        set(behind, prev);
         prev.is_none()
     }
 
     pub(super) fn tell_first(self, lane: u32) {
-        if let Some(first) = get(self.first(lane)) {
+        if let Some(first) = self.get(self.first(lane)) {
             // Ordering: Relaxed, a hint.
             self.attachment.record_u32(first, record::FRONT).store(FRONT, Ordering::Relaxed);
         }
@@ -125,7 +212,7 @@ impl<'a> Line<'a> {
     /// Wakes the first of each lane, who looks whether it may enter.
     pub(super) fn rouse(self, lanes: u32) {
         for lane in 0..lanes {
-            if let Some(first) = get(self.first(lane)) {
+            if let Some(first) = self.get(self.first(lane)) {
                 // Ordering: Relaxed, it may be seen late: then the next look
                 // on its own finds the same.
                 self.attachment.record_u32(first, record::FRONT).store(LOOK, Ordering::Relaxed);
@@ -145,15 +232,19 @@ impl<'a> Line<'a> {
     }
 
     pub(super) fn len(self, lanes: u32) -> usize {
+        // Others may go on spoiling it meanwhile.
+        let most = self.attachment.tables().records as usize;
         let mut count = 0;
         for lane in 0..lanes {
-            let mut at = get(self.first(lane));
-            // Memory that others may have spoilt has no endless list.
-            while let Some(index) = at
-                && count < self.attachment.tables().records as usize
+            let Some((first, last)) = self.ends(lane) else { continue };
+            let mut at = first;
+            count += 1;
+            while at != last
+                && count < most
+                && let Some(next) = self.next(at)
             {
+                at = next;
                 count += 1;
-                at = get(self.next_of(index));
             }
         }
         count

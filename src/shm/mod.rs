@@ -16,6 +16,25 @@
 //! A death is noticed by those who wait, within
 //! [`Options::poll`]. A stopped process lives, and keeps what it has.
 //!
+//! # Trust
+//!
+//! Who may write to a segment's file may spoil all that is in it: its
+//! permissions say who that is, [`Options::mode`]. Should one who is attached
+//! write where it must not, through a stray pointer, the others can rely on this:
+//!
+//! * Nothing outside of the segment is touched, and no link is followed for ever.
+//! * Lines that are not as any program leaves them are linked anew, from what the
+//!   waiters' records say. A waiter whose own record is spoilt asks anew. Either
+//!   is told by an [`OwnerDied`], as a death in the middle of a change is.
+//! * Attempts, and waits with a limit, come to an end, or to a panic for want of a
+//!   [record](Options::records); but for one case: who is said to be alive and in
+//!   the middle of an operation is waited for, as a stopped process is.
+//! * What is protected is a value of its type, whatever the bytes are; another
+//!   program's stores while somebody reads it are a data race all the same.
+//!
+//! Nothing is promised of counts, owners and numbers that were written over:
+//! a lock may then stay taken, or let in whom it must not.
+//!
 //! # Where it differs from the other backends
 //!
 //! * The locks are made with their segment and reached through it: they are
@@ -25,6 +44,7 @@
 //!   the future that it was made for: poll all of them, or drop those that you
 //!   don't poll.
 
+mod alike;
 mod any_handle;
 mod attach;
 mod carried;

@@ -11,8 +11,8 @@ use super::content::Site;
 use super::env::{Bell, G, InShm, Section};
 use super::error::Error;
 use super::fault::{Point, Wrong, is_wrong, point};
-use super::format::{Fingerprint, Plan, kind, lock, record};
-use super::line::LOOK;
+use super::format::{Plan, kind, lock, record};
+use super::line::{LOOK, spoil};
 use super::period::Period;
 use super::places::Places;
 use super::record::{self as note, MAX_WEIGHT, Notes, State, with_state};
@@ -92,45 +92,6 @@ fn no_record(error: &Error) -> ! {
 /// How long a lock is in a segment.
 fn len<R: Rules>() -> u64 {
     lock::ENDS + u64::from(G::<R>::LANES) * 8
-}
-
-// What a rule does, as numbers: two rules that admit alike are alike.
-//
-// A rule has no name that is the same in two programs; so its constants, the
-// names of its modes, and its answers about up to two holders of each mode
-// are what is compared.
-
-/// What is known of a rule without having one.
-pub(super) fn describe<R: Rules>(to: &mut Fingerprint) {
-    let modes = <R::Mode as Mode>::ALL;
-    to.number(modes.len() as u64);
-    for (i, &mode) in modes.iter().enumerate() {
-        to.text(&std::format!("{mode:?}"));
-        to.number(G::<R>::limit(i) as u64);
-        to.number(G::<R>::shift(i).into());
-        to.number(R::LANES.get(i).into());
-    }
-    to.number(u64::from(R::WEIGHTED) | u64::from(R::CONVERTS) << 1);
-}
-
-/// What a rule answers.
-pub(super) fn answers<R: Rules>(rules: &R) -> u64 {
-    let mut to = Fingerprint::new();
-    let modes = <R::Mode as Mode>::ALL;
-    for &mode in modes {
-        to.number(rules.changes(mode).into());
-        to.number(rules.admits(mode, &Held::new()).into());
-        for &first in modes {
-            for count in [1, 2] {
-                let held = Held::new().with(first, count);
-                to.number(rules.admits(mode, &held).into());
-                for &second in modes.iter().take_while(|mode| mode.index() < first.index()) {
-                    to.number(rules.admits(mode, &held.with(second, 1)).into());
-                }
-            }
-        }
-    }
-    to.get()
 }
 
 impl<R: Rules> RawShmLock<R> {
@@ -348,13 +309,17 @@ impl<R: Rules> RawShmLock<R> {
         self.attachment().check();
         let mut batch = Batch::new();
         let mut section = Section::enter(self.attachment(), self.at, &self.rules);
-        let mut more = f(&mut section, &mut batch);
+        let mut more = f(&mut section, &mut batch) || section.is_spoilt();
         drop(section);
         batch.wake();
-        while more {
+        // Others may spoil it all the time.
+        let mut rounds = self.attachment().tables().records;
+        while more && rounds != 0 {
+            rounds -= 1;
             let mut batch = Batch::new();
             let mut section = Section::enter(self.attachment(), self.at, &self.rules);
             more = !section.is_stopped() && engine::grant(&mut section, 0, 0, &mut batch);
+            more |= section.is_spoilt();
             drop(section);
             batch.wake();
         }
@@ -387,12 +352,15 @@ impl<R: Rules> RawShmLock<R> {
         let Some((mut section, taken_over)) = entered else { return false };
         repair::look(self.attachment(), self.at, taken_over);
         self.refuse_impossible(&mut section);
-        while !section.is_stopped()
+        let mut rounds = self.attachment().tables().records;
+        while rounds != 0
+            && !section.is_stopped()
             && !is_wrong(Wrong::NobodyGranted)
             && engine::grant(&mut section, 0, 0, &mut batch)
         {
             // Under the guard: given back, it might not be had again.
             batch = Batch::new();
+            rounds -= 1;
         }
         drop(section);
         batch.wake();
@@ -536,7 +504,11 @@ impl<R: Rules> RawShmLock<R> {
             match self.state(index) {
                 State::Granted => break Waited::Granted,
                 State::Evicted => break Waited::Evicted,
-                _ => {}
+                State::Queued | State::Granting => {}
+                _ => {
+                    self.abandon_spoilt(index, request);
+                    break Waited::Evicted;
+                }
             }
             // Ordering: Relaxed, a hint.
             let place = front.load(Ordering::Relaxed);
@@ -627,8 +599,15 @@ impl<R: Rules> RawShmLock<R> {
     pub(super) fn leave_line(&self, index: u32, request: Request) -> Option<Waited> {
         let mut left = false;
         self.settle(|s, batch| {
-            if self.state(index) != State::Queued {
-                return false;
+            match self.state(index) {
+                State::Queued => {}
+                State::Granted | State::Evicted => return false,
+                _ => {
+                    spoil(self.attachment(), self.at);
+                    self.unqueue(index, request);
+                    left = true;
+                    return false;
+                }
             }
             left = true;
             // First the record, then the line: whatever happens in between is
@@ -650,6 +629,17 @@ impl<R: Rules> RawShmLock<R> {
             more
         });
         left.then_some(Waited::TooLong)
+    }
+
+    /// Of a waiter whose record says that it does not wait, which no program
+    /// wrote: it is out of the line, and asks anew. Nobody is robbed, and this
+    /// one loses its place.
+    #[cold]
+    pub(super) fn abandon_spoilt(&self, index: u32, request: Request) {
+        self.section(|_| {
+            spoil(self.attachment(), self.at);
+            self.unqueue(index, request);
+        });
     }
 
     /// What a waiter is when it does not wait any more.

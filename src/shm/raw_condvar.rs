@@ -93,7 +93,7 @@ impl<'a> Guarded<'a> {
     /// Takes the guard, and back what a dead one left under it.
     fn enter(attachment: &'a Attachment, at: u64) -> Self {
         let taken_over = guard::take(attachment, at) && !is_wrong(Wrong::NothingRepaired);
-        if taken_over || repair::is_stopped(attachment, at) {
+        if taken_over || repair::is_stopped(attachment, at) || line::is_spoilt(attachment, at) {
             repair::look(attachment, at, true);
         }
         Self(Patient::new(attachment, at))
@@ -133,12 +133,15 @@ impl RawCondvar {
         let place = self.attachment.map().u32(self.at + condvar::LOCK);
         // Ordering: Relaxed, it is a number. Who comes through the lock after
         // a waiter sees it with all that the waiter did.
-        let bound = match place.load(Ordering::Relaxed) {
-            0 => match place.compare_exchange(0, number, Ordering::Relaxed, Ordering::Relaxed) {
+        let found = place.load(Ordering::Relaxed);
+        // Others may have spoilt it.
+        let bound = if lock_at(&self.attachment, found).is_some() {
+            found
+        } else {
+            match place.compare_exchange(found, number, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => number,
                 Err(other) => other,
-            },
-            bound => bound,
+            }
         };
         let same = Arc::ptr_eq(&self.attachment, lock.attachment());
         assert!(same, "a condition is used with a lock that the same `Segment` holds");
@@ -150,15 +153,11 @@ impl RawCondvar {
         self.attachment.check();
         // Ordering: Relaxed, see `bind`.
         let number = self.attachment.map().u32(self.at + condvar::LOCK).load(Ordering::Relaxed);
-        let at = u64::from(number) * 64;
-        let is_lock = |object: &&super::format::Object| {
-            object.at == at && object.kind == kind::LOCK && object.len >= lock::ENDS + 8
-        };
-        self.attachment.objects().iter().find(is_lock).map(|object| object.at)
+        lock_at(&self.attachment, number)
     }
 
-    fn line(&self) -> Line<'_> {
-        Line::of_condvar(&self.attachment, self.at)
+    fn line(&self, lock: u64) -> Line<'_> {
+        Line::of_condvar(&self.attachment, self.at, lock)
     }
 
     /// Notifies the one that has waited longest.
@@ -178,7 +177,7 @@ impl RawCondvar {
         let mut due = Due::new();
         let guarded = Guarded::enter(&self.attachment, lock);
         let mut count = 0;
-        if self.line().ends(0).is_some() {
+        if self.line(lock).ends(0).is_some() {
             let map = self.attachment.map();
             // Ordering: Relaxed, under the guard. From here on they are
             // notified, by whoever repairs if not by us.
@@ -201,7 +200,7 @@ impl RawCondvar {
     pub(super) fn waiting(&self) -> usize {
         let Some(lock) = self.lock() else { return 0 };
         let _guarded = Guarded::enter(&self.attachment, lock);
-        self.line().len(1)
+        self.line(lock).len(1)
     }
 
     /// How many wait, unless somebody is busy with the lines.
@@ -211,7 +210,7 @@ impl RawCondvar {
         }
         let Some(lock) = self.lock() else { return Some(0) };
         guard::try_take(&self.attachment, lock).then(|| {
-            let count = self.line().len(1);
+            let count = self.line(lock).len(1);
             guard::give(&self.attachment, lock);
             count
         })
@@ -221,7 +220,7 @@ impl RawCondvar {
 /// Moves the first of a condition's line into its lock's. `false`: there is
 /// none. `anyway`: whoever is inside may be dead and not be counted on.
 fn move_first(patient: &Patient<'_>, at: u64, anyway: bool, due: &mut Due) -> bool {
-    let line = Line::of_condvar(patient.attachment, at);
+    let line = Line::of_condvar(patient.attachment, at, patient.at);
     let Some((first, _)) = line.ends(0) else { return false };
     line.unlink(0, first);
     line.tell_first(0);
@@ -243,7 +242,7 @@ fn queue(patient: &Patient<'_>, index: u32, anyway: bool) -> bool {
         return false;
     }
     let tickets = attachment.map().u64(patient.at + lock::TICKET);
-    let ticket = tickets.load(Ordering::Relaxed) + 1;
+    let ticket = tickets.load(Ordering::Relaxed).wrapping_add(1);
     tickets.store(ticket, Ordering::Relaxed);
     attachment.record_u64(index, record::TICKET).store(ticket, Ordering::Relaxed);
     attachment.record_u64(index, record::SINCE).store(sys::milliseconds(), Ordering::Relaxed);
@@ -277,6 +276,24 @@ fn conditions<'a>(patient: &Patient<'a>) -> impl Iterator<Item = u64> + use<'a> 
     all.map(|object| object.at).filter(move |&at| bound(at) == number)
 }
 
+/// The place of the lock with this number, if there is one.
+fn lock_at(attachment: &Attachment, number: u32) -> Option<u64> {
+    let at = u64::from(number) * 64;
+    let is_lock = |object: &&super::format::Object| {
+        object.at == at && object.kind == kind::LOCK && object.len >= lock::ENDS + 8
+    };
+    attachment.objects().iter().find(is_lock).map(|object| object.at)
+}
+
+/// Whether of these, who wait for a notification through a condition of this
+/// lock, not all stand in its line, or others do.
+pub(super) fn differ(patient: &Patient<'_>, who: impl Iterator<Item = u32>) -> bool {
+    let lines = conditions(patient);
+    let standing: usize =
+        lines.map(|at| Line::of_condvar(patient.attachment, at, patient.at).len(1)).sum();
+    who.filter(|&index| condition_of(patient, index).is_some()).count() != standing
+}
+
 fn turn(attachment: &Attachment, index: u32) -> u64 {
     // Ordering: Relaxed, drawn under the guard.
     attachment.record_u64(index, record::TURN).load(Ordering::Relaxed)
@@ -291,7 +308,7 @@ fn last_due(attachment: &Attachment, at: u64) -> u64 {
 /// Takes a waiter out of its condition's line.
 pub(super) fn withdraw(patient: &Patient<'_>, index: u32) {
     if let Some(at) = condition_of(patient, index) {
-        let line = Line::of_condvar(patient.attachment, at);
+        let line = Line::of_condvar(patient.attachment, at, patient.at);
         line.unlink(0, index);
         line.tell_first(0);
     }
@@ -329,7 +346,8 @@ pub(super) fn anew(patient: &Patient<'_>, records: &[(u32, u64, bool)]) {
         let here = records.iter().filter(here);
         let mut here: Vec<_> = here.map(|&(i, ..)| (turn(attachment, i), i)).collect();
         here.sort_unstable();
-        Line::of_condvar(attachment, at).relink(0, here.iter().map(|&(_, index)| index));
+        Line::of_condvar(attachment, at, patient.at)
+            .relink(0, here.iter().map(|&(_, index)| index));
         let last = last_due(attachment, at);
         for _ in here.iter().take_while(|&&(turn, _)| turn <= last) {
             move_first(patient, at, true, &mut due);
@@ -373,7 +391,7 @@ impl<R: Rules> RawShmLock<R> {
             let attachment = self.attachment();
             let tickets = attachment.map().u64(self.at() + lock::TICKET);
             // Ordering: Relaxed, all of these are under the guard.
-            let turn = tickets.load(Ordering::Relaxed) + 1;
+            let turn = tickets.load(Ordering::Relaxed).wrapping_add(1);
             tickets.store(turn, Ordering::Relaxed);
             attachment.record_u64(index, record::TURN).store(turn, Ordering::Relaxed);
             let number = attachment.record_u32(index, record::CONDVAR);
@@ -381,7 +399,7 @@ impl<R: Rules> RawShmLock<R> {
             let since = attachment.record_u64(index, record::SINCE);
             since.store(sys::milliseconds(), Ordering::Relaxed);
             point(Point::Turn);
-            condvar.line().append(0, index);
+            condvar.line(self.at()).append(0, index);
             let object = (self.at() / 64) as u32;
             let parting = Parting { state: attachment.state_of(index), object };
             let due = engine::leave::<env::InShm<R>>(self.word(), request, &parting);
@@ -468,7 +486,7 @@ impl<R: Rules> RawShmLock<R> {
             if self.state(index) != State::Waiting {
                 return false;
             }
-            let line = condvar.line();
+            let line = condvar.line(self.at());
             line.unlink(0, index);
             line.tell_first(0);
             point(Point::GaveUp);
@@ -493,7 +511,7 @@ impl<R: Rules> RawShmLock<R> {
             }
             place.store(with_state(word, State::Idle), Ordering::Release);
             point(Point::GaveUp);
-            let line = condvar.line();
+            let line = condvar.line(self.at());
             line.unlink(0, index);
             line.tell_first(0);
             true

@@ -42,6 +42,14 @@
 //!
 //! Who was alive is asked once for the whole repair: one who dies in the
 //! middle is found by the next.
+//!
+//! # Spoilt lines
+//!
+//! Lines that no program has left so are linked anew in the same way, and told
+//! as a death in the middle of a change is: they are found by whoever walks
+//! along them, by the short way, which compares them with the records, and by a
+//! waiter who finds its own record in a state in which none waits. Counts in the
+//! word are not compared.
 
 use alloc::vec::Vec;
 use core::hint;
@@ -51,7 +59,7 @@ use std::time::Instant;
 use super::attach::Attachment;
 use super::fault::{Point, Wrong, is_wrong, point};
 use super::format::{kind, lock};
-use super::line::Line;
+use super::line::{self, Line};
 use super::record::{self, State, with_state};
 use super::world::world;
 use super::{guard, raw_condvar, sys};
@@ -88,7 +96,12 @@ impl<'a> Patient<'a> {
     pub(super) fn new(attachment: &'a Attachment, at: u64) -> Self {
         let map = attachment.map();
         // Ordering: Relaxed, it never changes.
-        let lanes = map.u32(at + lock::LANES).load(Ordering::Relaxed).clamp(1, MOST_LANES);
+        let lanes = map.u32(at + lock::LANES).load(Ordering::Relaxed);
+        // As many as it has room for, whatever others may have spoilt.
+        let objects = attachment.objects();
+        let own = objects.binary_search_by_key(&at, |object| object.at);
+        let room = own.map_or(1, |own| objects[own].len.saturating_sub(lock::ENDS) / 8);
+        let lanes = lanes.clamp(1, room.clamp(1, MOST_LANES.into()) as u32);
         Self { attachment, at, word: map.u64(at + lock::WORD), lanes, known: Vec::new() }
     }
 
@@ -165,12 +178,15 @@ impl<'a> Patient<'a> {
     /// This lock's records that are not idle: index, word, whether its owner
     /// lives. Of one who is dead, all.
     fn records(&mut self) -> Vec<(u32, u64, bool)> {
+        // As many could be gone of each slot; more only where others spoil it.
+        let mut rounds = 2 * self.attachment.tables().processes;
         loop {
             let known = self.known.len();
             let found = self.scan();
+            rounds = rounds.saturating_sub(1);
             // Whoever died meanwhile may have noted something where this had
             // been before. What those noted who were known to be dead is final.
-            if self.known[known..].iter().all(|&(_, alive)| alive) {
+            if rounds == 0 || self.known[known..].iter().all(|&(_, alive)| alive) {
                 return found;
             }
         }
@@ -254,9 +270,31 @@ impl<'a> Patient<'a> {
         self.attachment.state_of(index).store(word, Ordering::Release);
     }
 
+    /// Whether those stand in the lines who say so of themselves, and the lanes'
+    /// bits are right. Whoever has just died under the guard may have left it
+    /// otherwise.
+    fn is_whole(&self, records: &[(u32, u64, bool)]) -> bool {
+        let count = |state| records.iter().filter(move |&&(_, word, _)| State::of(word) == state);
+        if count(State::Queued).count() != self.line().len(self.lanes)
+            || raw_condvar::differ(self, count(State::Waiting).map(|&(index, ..)| index))
+        {
+            return false;
+        }
+        // Ordering: Relaxed, lanes' bits change under the guard.
+        let word = self.word.load(Ordering::Relaxed);
+        (0..self.lanes).all(|lane| self.line().ends(lane).is_some() == (word >> lane & 1 != 0))
+    }
+
     /// The short way. `None`: it can't be taken.
     fn directly(&mut self) -> Option<usize> {
-        let all = self.records().into_iter();
+        let all = self.records();
+        if !self.is_whole(&all) {
+            line::spoil(self.attachment, self.at);
+        }
+        if line::is_spoilt(self.attachment, self.at) {
+            return None;
+        }
+        let all = all.into_iter();
         let dead: Vec<_> =
             all.filter_map(|(i, word, alive)| (!alive).then_some((i, word))).collect();
         if dead.iter().any(|&(_, word)| State::of(word).is_ambiguous())
@@ -428,9 +466,17 @@ pub(super) fn look(attachment: &Attachment, at: u64, taken_over: bool) -> Found 
     point(Point::Looked);
     if !taken_over
         && !is_stopped(attachment, at)
+        && !line::is_spoilt(attachment, at)
         && let Some(dead) = patient.directly()
     {
         return Found { dead, pending: false };
+    }
+    if line::is_spoilt(attachment, at) {
+        // Whoever wrote there may have written to what is protected, too.
+        let deaths = attachment.map().u32(at + lock::DEATHS);
+        // Ordering: Release, as in `tell`.
+        deaths.fetch_add(1, Ordering::Release);
+        line::unspoil(attachment, at);
     }
     patient.anew()
 }

@@ -65,7 +65,7 @@ impl<R: Rules> RawShmLock<R> {
             let Some((mut at, last)) = s.ends(lane) else { continue };
             // Memory that others may have spoilt has no endless list.
             for _ in 0..self.attachment().tables().records {
-                let next = s.next(at);
+                let next = if at == last { last } else { s.next(at) };
                 if self.refuses(s.request(at)) {
                     if s.unlink(lane, at) {
                         s.tell_first(lane);

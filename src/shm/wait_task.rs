@@ -134,7 +134,8 @@ impl<R: Rules> RawShmLock<R> {
         let front = self.attachment().record_u32(index, record::FRONT);
         let (mut looks, mut registered) = (0, false);
         loop {
-            match self.state(index) {
+            let state = self.state(index);
+            match state {
                 State::Granted => {
                     self.attachment().tasks().remove(index);
                     self.take(index, request);
@@ -142,6 +143,11 @@ impl<R: Rules> RawShmLock<R> {
                 }
                 State::Evicted => {
                     self.attachment().tasks().remove(index);
+                    return Poll::Ready(false);
+                }
+                _ if !matches!(state, State::Queued | State::Granting | State::Waiting) => {
+                    self.attachment().tasks().remove(index);
+                    self.abandon_spoilt(index, request);
                     return Poll::Ready(false);
                 }
                 // Ordering: Relaxed, a hint; after the waker was left the mutex

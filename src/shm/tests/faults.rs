@@ -217,7 +217,7 @@ const SEEN: [(Wrong, &str, &str); 6] = [
     (
         Wrong::NothingRepaired,
         "what_was_begun_under_a_dead_ones_guard_is_begun_anew",
-        "a line is left as the dead one left it",
+        "a lane is marked in which nobody stands",
     ),
     (Wrong::NobodyGranted, "whom_a_dead_one_owed_the_lock_gets_it", "nobody was let in"),
     (

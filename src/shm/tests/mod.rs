@@ -24,6 +24,8 @@ mod limits;
 mod market;
 #[cfg(all(target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod model;
+#[cfg(feature = "async")]
+mod noise;
 mod reboots;
 mod resizes;
 mod scratch;
