@@ -133,6 +133,8 @@ mod releasing;
 mod resource_guard;
 pub mod rules;
 mod rwlock;
+#[cfg(all(test, portunus_shuttle, feature = "std", feature = "async"))]
+mod schedules;
 mod semaphore;
 #[cfg(all(
     feature = "shm",

@@ -1,27 +1,55 @@
 //! The only place that names atomics, and the plain cells that a lock guards.
 //!
-//! Three worlds stand behind one set of names: the processor's own atomics,
-//! `portable-atomic`'s where a chip has no compare-and-swap, and loom's in a
-//! model. Everything above is written once.
+//! Four worlds stand behind one set of names: the processor's own atomics,
+//! `portable-atomic`'s where a chip has no compare-and-swap, loom's in a model,
+//! and shuttle's under a schedule that is drawn. Everything above is written
+//! once.
 //!
 //! Under loom a constructor cannot be `const`: [`constructor!`] writes either
 //! form, and [`init!`] calls the one that is there.
 
-#[cfg(not(all(test, portunus_loom)))]
+#[cfg(not(all(test, any(portunus_loom, portunus_shuttle))))]
 mod plain;
-#[cfg(not(all(test, portunus_loom)))]
+#[cfg(not(all(test, any(portunus_loom, portunus_shuttle))))]
 use plain as imp;
+
+#[cfg(all(test, any(portunus_loom, portunus_shuttle)))]
+mod fault;
+#[cfg(all(test, any(portunus_loom, portunus_shuttle)))]
+pub(crate) use fault::Fault;
+#[cfg(not(all(test, any(portunus_loom, portunus_shuttle))))]
+pub(crate) use plain::Fault;
+
+#[cfg(all(test, portunus_shuttle))]
+mod scheduled;
+#[cfg(all(test, portunus_shuttle))]
+use scheduled as imp;
 
 #[cfg(all(test, portunus_loom))]
 mod model;
 #[cfg(all(test, portunus_loom))]
 use model as imp;
 
-#[cfg(all(test, not(portunus_loom), feature = "shm", target_has_atomic = "64"))]
+#[cfg(all(
+    test,
+    not(any(portunus_loom, portunus_shuttle)),
+    feature = "shm",
+    target_has_atomic = "64"
+))]
 pub(crate) mod stepped;
-#[cfg(not(all(test, not(portunus_loom), feature = "shm", target_has_atomic = "64")))]
+#[cfg(not(all(
+    test,
+    not(any(portunus_loom, portunus_shuttle)),
+    feature = "shm",
+    target_has_atomic = "64"
+)))]
 use imp as fixed;
-#[cfg(all(test, not(portunus_loom), feature = "shm", target_has_atomic = "64"))]
+#[cfg(all(
+    test,
+    not(any(portunus_loom, portunus_shuttle)),
+    feature = "shm",
+    target_has_atomic = "64"
+))]
 use stepped as fixed;
 
 pub(crate) use core::sync::atomic::Ordering;
@@ -30,8 +58,8 @@ pub(crate) use fixed::AtomicU32;
 #[allow(unused_imports, reason = "of memory that processes share")]
 pub(crate) use fixed::AtomicU64;
 pub(crate) use imp::{
-    AtomicPtr, AtomicU8, AtomicUsize, AtomicWide, Cell, Fault, Wide, constructor, init,
-    next_number, reached,
+    AtomicPtr, AtomicU8, AtomicUsize, AtomicWide, Cell, Wide, constructor, init, next_number,
+    reached,
 };
 #[cfg(all(test, portunus_loom))]
 pub(crate) use model::was_reached;
