@@ -3,6 +3,7 @@
 
 #![cfg(all(feature = "std", feature = "async", feature = "critical-section"))]
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
+#![allow(unsafe_code, reason = "a waker is written here")]
 
 #[path = "conformance/executor.rs"]
 mod executor;
@@ -13,7 +14,7 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -57,6 +58,29 @@ impl Wake for Bell {
     }
 }
 
+/// A waker that panics when it is called.
+struct Panics;
+
+impl Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        panic!("a waker panics");
+    }
+}
+
+/// A waker whose copies panic when they are dropped.
+fn panics_when_dropped() -> Waker {
+    static FIRST: RawWakerVTable = RawWakerVTable::new(copy, ignore, ignore, ignore);
+    static COPY: RawWakerVTable = RawWakerVTable::new(copy, ignore, ignore, |_| {
+        panic!("the drop of a waker panics");
+    });
+    fn copy(data: *const ()) -> RawWaker {
+        RawWaker::new(data, &COPY)
+    }
+    fn ignore(_: *const ()) {}
+    // SAFETY: the functions of the tables do nothing with what they are given.
+    unsafe { Waker::new(std::ptr::null(), &FIRST) }
+}
+
 struct Hand(Arc<Bell>, Waker);
 
 impl Hand {
@@ -65,7 +89,7 @@ impl Hand {
         Self(Arc::clone(&bell), Waker::from(bell))
     }
 
-    fn poll<F: Future>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
+    fn poll<F: Future + ?Sized>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
         future.poll(&mut Context::from_waker(&self.1))
     }
 
@@ -939,7 +963,60 @@ on_backends!(
     a_writer_behind_a_predicate_that_panics,
     a_property_is_awaited,
     nothing_is_lost,
+    a_writer_whose_waker_panics_when_it_is_dropped,
+    a_waker_that_panics_under_the_lock,
 );
+
+/// More readers than a batch takes.
+const MANY: usize = 19;
+
+/// A future that waits.
+type Waiting<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// So many readers, in line, and their tasks.
+fn readers<T: Clone + Send + 'static, B: Backend>(
+    value: &'static Accessor<T, B>,
+    waker: impl Fn(usize, &Hand) -> Waker,
+) -> Vec<(Hand, Waiting<T>)> {
+    (0..MANY)
+        .map(|number| {
+            let (hand, mut get) = (Hand::new(), Box::pin(value.get_async()));
+            let waker = waker(number, &hand);
+            assert!(get.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            (hand, get as Pin<Box<dyn Future<Output = T>>>)
+        })
+        .collect()
+}
+
+/// The copy of a writer's waker that it did not need is dropped when all are
+/// woken.
+fn a_writer_whose_waker_panics_when_it_is_dropped<B: Backend>() {
+    let value = lasting(Accessor::<_, B>::new(0));
+    let mut readers = readers(value, |_, hand| hand.1.clone());
+    let mut set = Box::pin(value.set_when_read_async(1));
+    let waker = panics_when_dropped();
+    let polled = AssertUnwindSafe(|| set.as_mut().poll(&mut Context::from_waker(&waker)));
+    assert!(catch_unwind(polled).is_err());
+    for (hand, get) in &mut readers {
+        assert_eq!(hand.wakes(), 1, "a batch was forgotten");
+        assert_eq!(hand.poll(get.as_mut()), Poll::Ready(1));
+    }
+}
+
+/// One that is woken under the lock, because there is no room for it elsewhere.
+fn a_waker_that_panics_under_the_lock<B: Backend>() {
+    let value = lasting(Accessor::<_, B>::new(0));
+    let mut readers = readers(value, |number, hand| match number {
+        16 => Waker::from(Arc::new(Panics)),
+        _ => hand.1.clone(),
+    });
+    assert!(catch_unwind(AssertUnwindSafe(|| value.try_set(1))).is_err());
+    for (number, (hand, get)) in readers.iter_mut().enumerate() {
+        assert!(number == 16 || hand.wakes() > 0, "{number} was forgotten");
+        assert_eq!(hand.poll(get.as_mut()), Poll::Ready(1));
+    }
+    assert!(!value.has_waiting_read());
+}
 
 static NAMED: portunus::sync::Accessor<u8> = portunus::sync::Accessor::new(1).named("level");
 

@@ -262,6 +262,33 @@ pub(crate) struct AskQueue<I> {
 // SAFETY: A5: the numbers are touched under the lock.
 unsafe impl<I: Sync> Sync for AskQueue<I> {}
 
+/// Should what runs under the lock unwind, and others have to be asked, it wakes
+/// one of them, who asks everybody: nobody is asked while a panic is on its way.
+struct Baton<'a, 'r> {
+    ring: &'a mut Ring<'r>,
+    batch: &'a mut Batch<Waker>,
+    by: By<'a>,
+    owed: bool,
+}
+
+impl Drop for Baton<'_, '_> {
+    fn drop(&mut self) {
+        let Some(first) = self.ring.first() else { return };
+        if !self.owed {
+            return;
+        }
+        // SAFETY: in the ring, which is there under the lock only; to hear that
+        // it is out is no part of the user's code.
+        let waker = unsafe {
+            ask(first, Act::Leave, self.by);
+            self.ring.evict(first)
+        };
+        if let Some(waker) = waker {
+            self.batch.push(waker);
+        }
+    }
+}
+
 /// Asking everybody, in batches; the waiter whose question panics is evicted.
 struct Round<'a, I: InnerLock, G: Bring> {
     asking: &'a AskQueue<I>,
@@ -339,7 +366,10 @@ impl<'a, I: InnerLock, G: Bring> Round<'a, I, G> {
                     ring.notify(ticket, false, None)
                 };
                 if let Some(waker) = waker {
-                    batch.push(waker);
+                    // Where the batch is full it is called here and now.
+                    let baton = Baton { ring, batch, by, owed: true };
+                    baton.batch.push(waker);
+                    mem::forget(baton);
                 }
             }
         }
@@ -492,8 +522,9 @@ impl<I: InnerLock> AskQueue<I> {
             let more = changed && unsafe { round.batch(ring, BATCH, &mut batch) };
             (answer, more, unneeded)
         });
-        drop(unneeded);
         round.rest(more, &mut batch);
+        // After the others: it may unwind.
+        drop(unneeded);
         answer
     }
 
@@ -647,7 +678,8 @@ impl<I: InnerLock> AskQueue<I> {
             // SAFETY: the queue's own ring, under its lock.
             others && unsafe { round.batch(ring, BATCH, &mut batch) }
         });
-        drop(unneeded);
         round.rest(more, &mut batch);
+        // As above.
+        drop(unneeded);
     }
 }
