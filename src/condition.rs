@@ -77,13 +77,13 @@ impl<B: Backend> Condition<B> {
     /// Waits for others who are asking. See [`try_notify`](Self::try_notify).
     #[doc(alias = "notify_all")]
     pub fn notify(&self) -> usize {
-        self.asking.change(&By::Notice, || ((), true)).1
+        self.asking.change(&By::Notice, |changed| *changed = true).1
     }
 
     /// As [`notify`](Self::notify), unless somebody else is asking: then
     /// `None`, and nobody was asked. For interrupt handlers on `critical`.
     pub fn try_notify(&self) -> Option<usize> {
-        Some(self.asking.try_change(&By::Notice, || ((), true))?.1)
+        Some(self.asking.try_change(&By::Notice, |changed| *changed = true)?.1)
     }
 
     /// How many wait now.

@@ -965,6 +965,8 @@ on_backends!(
     nothing_is_lost,
     a_writer_whose_waker_panics_when_it_is_dropped,
     a_waker_that_panics_under_the_lock,
+    a_panicking_setter_leaves_its_reader,
+    an_old_value_that_panics_when_it_is_dropped,
 );
 
 /// More readers than a batch takes.
@@ -1016,6 +1018,64 @@ fn a_waker_that_panics_under_the_lock<B: Backend>() {
         assert_eq!(hand.poll(get.as_mut()), Poll::Ready(1));
     }
     assert!(!value.has_waiting_read());
+}
+
+/// A reader whose writer panics is left to the next one.
+fn a_panicking_setter_leaves_its_reader<B: Backend>() {
+    let stored = lasting(AtomicUsize::new(0));
+    let set = |value: usize| {
+        assert!(value != 1, "the setter panics");
+        stored.store(value, SeqCst);
+        Ok::<(), ()>(())
+    };
+    let value = lasting(Accessor::<usize, B, _>::with_source(
+        Changes::<_, B>::new(),
+        Functions::new(|| Ok(stored.load(SeqCst)), set),
+    ));
+    let (bad, good, reader) = (Hand::new(), Hand::new(), Hand::new());
+    let mut first = Box::pin(value.set_when_read_async(1));
+    let mut second = Box::pin(value.set_when_read_async(2));
+    let mut get = Box::pin(value.get_async());
+    assert!(bad.poll(first.as_mut()).is_pending());
+    assert!(good.poll(second.as_mut()).is_pending());
+    assert!(reader.poll(get.as_mut()).is_pending());
+    assert_eq!((bad.wakes(), good.wakes(), reader.wakes()), (1, 0, 0));
+    assert!(catch_unwind(AssertUnwindSafe(|| bad.poll(first.as_mut()))).is_err());
+    assert_eq!((good.wakes(), reader.wakes()), (1, 0), "the next one was not woken");
+    assert_eq!(good.poll(second.as_mut()), Poll::Ready(Ok(())));
+    assert_eq!(reader.wakes(), 1);
+    assert_eq!(reader.poll(get.as_mut()), Poll::Ready(Ok(2)));
+    assert_eq!(value.condition().waiting(), 0);
+}
+
+/// A value that panics when it is dropped, where it is the first of its kind.
+#[derive(Clone, Debug, PartialEq)]
+struct Heavy(u32);
+
+impl Drop for Heavy {
+    fn drop(&mut self) {
+        assert!(self.0 != 0, "the drop of a value panics");
+    }
+}
+
+/// What it was replaced by is there, and its readers get it.
+fn an_old_value_that_panics_when_it_is_dropped<B: Backend>() {
+    for trying in [false, true] {
+        let value = lasting(Accessor::<_, B>::new(Heavy(0)));
+        let mut readers = readers(value, |_, hand| hand.1.clone());
+        let set = AssertUnwindSafe(|| {
+            if trying {
+                assert!(value.try_set(Heavy(1)).is_ok());
+            } else {
+                value.set(Heavy(1));
+            }
+        });
+        assert!(catch_unwind(set).is_err());
+        for (hand, get) in &mut readers {
+            assert_eq!(hand.wakes(), 1, "nobody was told");
+            assert_eq!(hand.poll(get.as_mut()), Poll::Ready(Heavy(1)));
+        }
+    }
 }
 
 static NAMED: portunus::sync::Accessor<u8> = portunus::sync::Accessor::new(1).named("level");

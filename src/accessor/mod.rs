@@ -244,11 +244,15 @@ impl<T, B: Backend, S: Source<Value = T>, C: AsChanges<T, B>> Accessor<T, B, S, 
     ///
     /// # Panics
     ///
-    /// If a waiting predicate does. The value is set then.
+    /// If a waiting predicate does, or the drop of the old value. The value is
+    /// set then, and its readers wake.
     pub fn set(&self, value: T) -> S::Outcome<()> {
         // SAFETY: under the lock.
         S::outcome(
-            self.condition().asking().change(&Brought(self), || unsafe { self.put(value) }).0,
+            self.condition()
+                .asking()
+                .change(&Brought(self), |changed| unsafe { self.put(value, changed) })
+                .0,
         )
     }
 
@@ -263,11 +267,12 @@ impl<T, B: Backend, S: Source<Value = T>, C: AsChanges<T, B>> Accessor<T, B, S, 
     /// The value.
     pub fn try_set(&self, value: T) -> Result<S::Outcome<()>, T> {
         let mut value = Some(value);
-        let done = self.condition().asking().try_change(&Brought(self), || match value.take() {
-            // SAFETY: under the lock.
-            Some(value) => unsafe { self.put(value) },
-            None => (Ok(()), false),
-        });
+        let done =
+            self.condition().asking().try_change(&Brought(self), |changed| match value.take() {
+                // SAFETY: under the lock.
+                Some(value) => unsafe { self.put(value, changed) },
+                None => Ok(()),
+            });
         match (done, value) {
             (Some((done, _)), _) => Ok(S::outcome(done)),
             (None, Some(value)) => Err(value),
@@ -275,21 +280,31 @@ impl<T, B: Backend, S: Source<Value = T>, C: AsChanges<T, B>> Accessor<T, B, S, 
         }
     }
 
-    /// Sets the value. `true`: it changed.
+    /// Sets the value. `changed`: others have to be asked; also where it unwinds.
     ///
     /// # Safety
     ///
     /// As [`source`](Self::source).
-    unsafe fn put(&self, value: T) -> (Result<(), S::Error>, bool) {
+    unsafe fn put(&self, value: T, changed: &mut bool) -> Result<(), S::Error> {
+        /// Gives the value its version.
+        struct Set<'a>(&'a mut changes::State);
+        impl Drop for Set<'_> {
+            fn drop(&mut self) {
+                self.0.version = self.0.version.wrapping_add(1);
+            }
+        }
+        // A writer that came for a reader leaves that to the next one.
+        *changed = true;
+        // SAFETY: by this function's contract.
+        let set = S::STORES.then(|| Set(unsafe { self.state() }));
         // SAFETY: by this function's contract.
         let done = unsafe { self.source() }.set(value);
-        let changed = done.is_ok();
-        if changed {
+        *changed = done.is_ok();
+        if set.is_none() && *changed {
             // SAFETY: by this function's contract.
-            let state = unsafe { self.state() };
-            state.version = state.version.wrapping_add(1);
+            drop(Set(unsafe { self.state() }));
         }
-        (done, changed)
+        done
     }
 
     /// Sets the value when somebody waits to read it.
@@ -447,13 +462,14 @@ impl<T, B: Backend, C: AsChanges<T, B>> Accessor<T, B, Plain<T>, C> {
     pub fn update<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         self.condition()
             .asking()
-            .change(&Brought(self), || {
+            .change(&Brought(self), |changed| {
                 // SAFETY: under the lock.
                 let result = f(&mut unsafe { self.source() }.0);
                 // SAFETY: as above.
                 let state = unsafe { self.state() };
                 state.version = state.version.wrapping_add(1);
-                (result, true)
+                *changed = true;
+                result
             })
             .0
     }
@@ -470,14 +486,14 @@ impl<T, B: Backend, C: AsChanges<T, B>> Accessor<T, B, Plain<T>, C> {
     {
         self.condition()
             .asking()
-            .change(&Brought(self), || {
+            .change(&Brought(self), |changed| {
                 // SAFETY: under the lock.
                 if unsafe { self.source() }.0 != *expected {
-                    return (Err(new), false);
+                    return Err(new);
                 }
                 // SAFETY: as above.
-                let (_, changed) = unsafe { self.put(new) };
-                (Ok(()), changed)
+                let Ok(()) = unsafe { self.put(new, changed) };
+                Ok(())
             })
             .0
     }

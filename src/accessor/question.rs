@@ -359,8 +359,8 @@ impl<A: Reach> Owner<Writing<A::Value>> for A {
         }
         let value = writing.value.take()?;
         // SAFETY: V1, V2.
-        let (done, set) = unsafe { self.reach().put(value) };
-        *changed = set || claimed;
+        let done = unsafe { self.reach().put(value, changed) };
+        *changed |= claimed;
         Some(A::Source::outcome(done))
     }
 

@@ -16,6 +16,10 @@ pub trait Source {
     /// else a `Result`.
     type Outcome<T>;
 
+    /// Whether `set` never fails, and has set the value where it unwinds.
+    #[doc(hidden)]
+    const STORES: bool = false;
+
     /// Shows the value.
     ///
     /// # Errors
@@ -43,12 +47,15 @@ impl<T> Source for Plain<T> {
     type Error = Infallible;
     type Outcome<V> = V;
 
+    const STORES: bool = true;
+
     fn with<R>(&mut self, f: impl FnOnce(&T) -> R) -> Result<R, Infallible> {
         Ok(f(&self.0))
     }
 
     fn set(&mut self, value: T) -> Result<(), Infallible> {
-        self.0 = value;
+        // The old one's drop may unwind.
+        drop(core::mem::replace(&mut self.0, value));
         Ok(())
     }
 

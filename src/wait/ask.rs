@@ -271,6 +271,23 @@ struct Baton<'a, 'r> {
     owed: bool,
 }
 
+impl<'a, 'r> Baton<'a, 'r> {
+    /// Runs `f`; whether it has set what it is given, also where it unwinds,
+    /// decides whether others have to be asked.
+    fn run<T>(
+        ring: &'a mut Ring<'r>,
+        batch: &'a mut Batch<Waker>,
+        by: By<'a>,
+        f: impl FnOnce(&mut bool) -> T,
+    ) -> (T, bool) {
+        let mut baton = Baton { ring, batch, by, owed: false };
+        let value = f(&mut baton.owed);
+        let owed = baton.owed;
+        mem::forget(baton);
+        (value, owed)
+    }
+}
+
 impl Drop for Baton<'_, '_> {
     fn drop(&mut self) {
         let Some(first) = self.ring.first() else { return };
@@ -428,17 +445,18 @@ impl<I: InnerLock> AskQueue<I> {
         number
     }
 
-    /// Runs `f` under the lock, and where it says so asks everybody, with what
-    /// `bring` has. Returns what `f` returned, and how many were woken.
+    /// Runs `f` under the lock, and where it has set what it is given asks
+    /// everybody, with what `bring` has. Returns what `f` returned, and how many
+    /// were woken.
     pub(crate) fn change<T>(
         &self,
         bring: &impl Bring,
-        f: impl FnOnce() -> (T, bool),
+        f: impl FnOnce(&mut bool) -> T,
     ) -> (T, usize) {
         let mut batch = Batch::new();
         let mut round = Round::new(self, bring);
         let (value, more) = self.queue.with(|ring| {
-            let (value, changed) = f();
+            let (value, changed) = Baton::run(ring, &mut batch, bring.by(), f);
             // SAFETY: the queue's own ring, under its lock.
             (value, changed && unsafe { round.batch(ring, BATCH, &mut batch) })
         });
@@ -451,12 +469,12 @@ impl<I: InnerLock> AskQueue<I> {
     pub(crate) fn try_change<T>(
         &self,
         bring: &impl Bring,
-        f: impl FnOnce() -> (T, bool),
+        f: impl FnOnce(&mut bool) -> T,
     ) -> Option<(T, usize)> {
         let mut batch = Batch::new();
         let mut round = Round::new(self, bring);
         let (value, _) = self.queue.try_with(|ring| {
-            let (value, changed) = f();
+            let (value, changed) = Baton::run(ring, &mut batch, bring.by(), f);
             // SAFETY: the queue's own ring, under its lock.
             (value, changed && unsafe { round.batch(ring, usize::MAX, &mut batch) })
         })?;
@@ -506,8 +524,9 @@ impl<I: InnerLock> AskQueue<I> {
         let own = |changed: &mut bool| owner.answer(unsafe { asker.question() }, changed);
         let early = Fault::AnswerBeforeJoin.on().then(|| self.queue.with(|_| own(&mut false)));
         let (answer, more, unneeded) = self.queue.with(|ring| {
-            let mut changed = false;
-            let answer = early.unwrap_or_else(|| own(&mut changed));
+            let (answer, mut changed) = Baton::run(ring, &mut batch, bring.by(), |changed| {
+                early.unwrap_or_else(|| own(changed))
+            });
             let mut unneeded = clone;
             if answer.is_none() {
                 // SAFETY: by this function's contract.
@@ -570,7 +589,7 @@ impl<I: InnerLock> AskQueue<I> {
                 // Whoever was to be asked after it: from here on that is the
                 // duty of the next one whose question panics.
                 node.set_state(state::INIT, Ordering::Relaxed);
-                self.change(&owner.brings(), || ((), true));
+                self.change(&owner.brings(), |changed| *changed = true);
             }
         }
     }
@@ -581,13 +600,8 @@ impl<I: InnerLock> AskQueue<I> {
         owner: &O,
         asker: Pin<&Asker<Q>>,
     ) -> Option<O::Answer> {
-        self.change(&owner.brings(), || {
-            let mut changed = false;
-            // SAFETY: A2: under the lock.
-            let answer = owner.answer(unsafe { asker.question() }, &mut changed);
-            (answer, changed)
-        })
-        .0
+        // SAFETY: A2: under the lock.
+        self.change(&owner.brings(), |changed| owner.answer(unsafe { asker.question() }, changed)).0
     }
 
     /// Asks when it comes and when it was woken.
@@ -631,7 +645,7 @@ impl<I: InnerLock> AskQueue<I> {
         if node.state(Ordering::Relaxed) == state::EVICTED && !Fault::EvictedAsksNobody.on() {
             // As in `wait`.
             node.set_state(state::INIT, Ordering::Relaxed);
-            self.change(&owner.brings(), || ((), true));
+            self.change(&owner.brings(), |changed| *changed = true);
         }
         // SAFETY: out of the ring: new, woken or evicted.
         match unsafe { self.ask_or_join(owner, asker, Some(waker)) } {

@@ -44,10 +44,10 @@ impl Board {
     }
 
     fn set(&self, number: usize) {
-        self.queue.change(self, || {
+        self.queue.change(self, |changed| {
             // SAFETY: loom checks it.
             self.number.with_mut(|at| unsafe { *at = number });
-            ((), true)
+            *changed = true;
         });
     }
 
