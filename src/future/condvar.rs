@@ -70,13 +70,15 @@ impl<G: Remade<B>, B: Backend> Future for WaitAsync<'_, G, B> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<G> {
         let this = self.project();
         let ticket = this.ticket.into_ref();
-        if let Some(guard) = this.guard.take() {
+        if let Some(guard) = this.guard {
+            let lock = guard.lock();
+            // SAFETY: new: the guard is there as long as it has not joined;
+            // pinned until drop, which cancels.
+            unsafe { G::raw_of(&lock).join_wait(this.queue, ticket, cx.waker(), G::OWNED) };
             // From here on a drop cancels, also one in a panic of the next
             // holder's waker.
-            let raw = G::raw_of(this.lock.insert(guard.lock()));
-            // SAFETY: new; pinned until drop, which cancels.
-            unsafe { raw.join_wait(this.queue, ticket, cx.waker(), G::OWNED) };
-            drop(guard);
+            *this.lock = Some(lock);
+            drop(this.guard.take());
             return Poll::Pending;
         }
         let Some(lock) = this.lock else { finished() };

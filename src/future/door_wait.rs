@@ -96,14 +96,16 @@ impl<G: Waits> Future for WaitInside<G> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<G> {
         let this = self.project();
         let waiter = this.waiter.into_ref();
-        if let Some(guard) = this.guard.take() {
+        if let Some(guard) = this.guard {
+            let door = guard.outside();
+            // SAFETY: new: the guard is there as long as it has not joined;
+            // pinned until drop, which cancels; the door stays where it is by
+            // `door`.
+            unsafe { G::join(&door, waiter, cx.waker()) };
             // From here on a drop cancels, also one in a panic of the next
             // holder's waker.
-            let door = this.door.insert(guard.outside());
-            // SAFETY: new; pinned until drop, which cancels; the door stays
-            // where it is by `door`.
-            unsafe { G::join(door, waiter, cx.waker()) };
-            drop(guard);
+            *this.door = Some(door);
+            drop(this.guard.take());
             return Poll::Pending;
         }
         let Some(door) = this.door else { finished() };

@@ -356,12 +356,13 @@ pub unsafe trait RawCondvarAsync<L: lock_api::RawMutex>: RawMutexCondvar<L> {
     /// A place in line.
     type Waiter: Default;
 
-    /// Stands in line. The caller lets the mutex go afterwards.
+    /// Stands in line. The caller lets the mutex go afterwards. Should it unwind,
+    /// as the clone of a waker may, it does not stand in line.
     ///
     /// # Safety
     ///
-    /// Once for each waiter, which stays pinned, and the mutex in its place,
-    /// until `poll_wait` has returned `Ready` or `cancel_wait` was called.
+    /// Once for each waiter, or again where it unwound. The waiter stays pinned, and
+    /// the mutex in its place, until `poll_wait` has returned `Ready` or `cancel_wait` was called.
     unsafe fn join(&self, mutex: &L, waiter: Pin<&Self::Waiter>, waker: &Waker);
 
     /// As [`join`](Self::join), for one who keeps the lock alive.

@@ -4,11 +4,12 @@
 
 use std::alloc::{Layout, dealloc};
 use std::future::Future;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr;
 use std::sync::Arc;
-use std::task::{Wake, Waker};
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 
 use portunus::raw::{
     RawCondvarAsync, RawMutexAsync, RawRwLockUpgradeAsync, RawSharedCondvarUpgradeAsync,
@@ -25,8 +26,22 @@ impl<T> Guard for T {}
 type Held<'a> = Box<dyn Guard + 'a>;
 type Waiting<'a> = Pin<Box<dyn Future<Output = Held<'a>> + 'a>>;
 
+/// A future whose output is erased. It can be polled after a panic, which an
+/// `async` block can't.
+struct Erased<'a, F>(F, PhantomData<Held<'a>>);
+
+impl<'a, F: Future<Output: 'a>> Future for Erased<'a, F> {
+    type Output = Held<'a>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Held<'a>> {
+        // SAFETY: the field is never moved out.
+        let future = unsafe { self.map_unchecked_mut(|this| &mut this.0) };
+        future.poll(cx).map(|guard| Box::new(guard) as Held<'a>)
+    }
+}
+
 fn erase<'a, F: Future<Output: 'a> + 'a>(future: F) -> Waiting<'a> {
-    Box::pin(async move { Box::new(future.await) as Held<'a> })
+    Box::pin(Erased(future, PhantomData))
 }
 
 /// How a door is used here.
@@ -172,6 +187,42 @@ impl Drop for Remains {
     }
 }
 
+/// A waker whose copying panics.
+fn panics_when_copied() -> Waker {
+    static TABLE: RawWakerVTable = RawWakerVTable::new(copy, ignore, ignore, ignore);
+    fn copy(_: *const ()) -> RawWaker {
+        panic!("the clone of a waker panics");
+    }
+    fn ignore(_: *const ()) {}
+    // SAFETY: the functions of the table do nothing with what they are given.
+    unsafe { Waker::new(ptr::null(), &TABLE) }
+}
+
+/// A first poll that panics has not begun to wait: the guard is still there, and
+/// the next poll is the first.
+fn a_first_poll_that_panics(case: &Case<'_, '_>) {
+    let Case { name, wait, notify_one, free, .. } = case;
+    let hand = Hand::new();
+    let mut waiting = wait();
+    assert_eq!(
+        panic_of(|| poll_by(&panics_when_copied(), &mut waiting).is_ready()),
+        "the clone of a waker panics"
+    );
+    assert!(!notify_one() && !free(), "{name}: it waits");
+    assert!(hand.poll(&mut waiting).is_pending(), "{name}: nobody has notified it");
+    assert!(free());
+    assert!(hand.poll(&mut waiting).is_pending(), "{name}: nobody has notified it");
+    assert!(notify_one(), "{name}: it does not wait");
+    drop(ready(hand.poll(&mut waiting)));
+    drop(waiting);
+    assert!(free());
+
+    let mut waiting = wait();
+    panic_of(|| poll_by(&panics_when_copied(), &mut waiting).is_ready());
+    drop(waiting);
+    assert!(free(), "{name}: dropped after a first poll that panicked");
+}
+
 /// Who gives up leaves every line and lets go, also when the one to whom the
 /// notification passes has a waker that panics.
 fn each_point_beside_a_panic(case: &Case<'_, '_>) {
@@ -209,6 +260,7 @@ fn each_point_beside_a_panic(case: &Case<'_, '_>) {
 fn everywhere(case: &Case<'_, '_>) {
     each_point(case);
     each_point_beside_a_panic(case);
+    a_first_poll_that_panics(case);
 }
 
 fn a_wait_can_be_given_up<O: Over>()
