@@ -12,6 +12,10 @@
 //! never freed. A waker is then just the bed's address: cloning and dropping
 //! it do nothing, and no acquisition allocates. A late wake-up can reach the
 //! bed's next tenant; so every sleeper looks at its own turn after waking.
+//!
+//! A thread that is being torn down has given its bed away, and borrows one for
+//! each wait. Its turn is announced once, with the bed of the first wait for it;
+//! so in a borrowed bed it sleeps for short times only.
 
 #![allow(unsafe_code)]
 
@@ -34,6 +38,9 @@ const PAUSES_FRONT: u32 = 300;
 const PAUSES_BEHIND: u32 = 8;
 /// Yields before sleeping.
 const YIELDS: u32 = 24;
+
+/// How long one sleeps in a borrowed bed before it looks at its turn.
+const BORROWED: Duration = Duration::from_millis(10);
 
 /// Pauses, yields, sleeps.
 #[derive(Debug)]
@@ -69,7 +76,7 @@ impl Wait for ParkWait {
 
 #[cold]
 fn sleep(turn: &impl Turn, limit: &impl Limit) -> bool {
-    with_bed(|bed| {
+    with_bed(|bed, longest| {
         if !turn.announce(bed.waker()) {
             return true;
         }
@@ -77,11 +84,12 @@ fn sleep(turn: &impl Turn, limit: &impl Limit) -> bool {
             if turn.place() == Place::Over {
                 return true;
             }
-            match limit.left() {
-                Left::Unlimited => bed.sleep(None),
-                Left::Time(left) => bed.sleep(Some(left)),
+            let left = match limit.left() {
+                Left::Unlimited => None,
+                Left::Time(left) => Some(left),
                 Left::Nothing => return false,
-            }
+            };
+            bed.sleep(longest.map_or(left, |longest| Some(left.unwrap_or(longest).min(longest))));
         }
     })
 }
@@ -198,17 +206,19 @@ impl Drop for Claim {
 }
 
 /// Runs `f` with the thread's own bed; with a borrowed one while the thread
-/// is being torn down.
-fn with_bed<T>(f: impl FnOnce(&'static Bed) -> T) -> T {
+/// is being torn down, and how long to sleep in that at most.
+fn with_bed<T>(f: impl FnOnce(&'static Bed, Option<Duration>) -> T) -> T {
     std::thread_local! {
         static MINE: Claim = Claim(Bed::take());
     }
     let mine = MINE.try_with(|claim| claim.0);
     match mine {
-        Ok(bed) => f(bed),
+        Ok(bed) => f(bed, None),
         Err(_) => {
             let claim = Claim(Bed::take());
-            f(claim.0)
+            // It may have announced another bed for the same turn, in a wait
+            // that was over: then that one is called.
+            f(claim.0, Some(BORROWED))
         }
     }
 }
