@@ -493,7 +493,7 @@ impl<I: InnerLock> WaitQueue<I> {
     }
 
     fn notify_each(&self, here: Option<Here<'_>>) -> usize {
-        let mut all = All { queue: self, here, end: None, more: true, count: 0 };
+        let mut all = All { queue: self, here, end: None, last: None, more: true, count: 0 };
         while all.more {
             all.round();
         }
@@ -658,6 +658,8 @@ struct All<'a, I: InnerLock> {
     here: Option<Here<'a>>,
     /// The number of the last one who waited at the beginning.
     end: Option<u64>,
+    /// The number of the last one who was notified.
+    last: Option<u64>,
     more: bool,
     count: usize,
 }
@@ -673,9 +675,12 @@ impl<I: InnerLock> All<'_, I> {
                 // SAFETY: Q1, Q3.
                 let (order, newest) = unsafe { ((*first).order.get(), (*last).order.get()) };
                 let end = *self.end.get_or_insert(newest);
-                if order > end {
+                // Between two batches the ring may have been empty: then it
+                // counts from the beginning, and all have come since.
+                if order > end || self.last.is_some_and(|last| order <= last) {
                     return;
                 }
+                self.last = Some(order);
                 self.count += 1;
                 // SAFETY: in the ring.
                 if let Some(waker) = unsafe { ring.notify(first, false, self.here) } {
