@@ -244,6 +244,26 @@ fn a_number_is_awaited_by_tasks_of_several_attachments() {
     });
 }
 
+/// A process that looks by itself does so every ten seconds.
+#[test]
+fn a_change_of_a_number_rings_for_each_task_that_waits_for_it() {
+    let options = Options::new().records(64).poll(Duration::from_secs(10));
+    let (ours, fd) = Segment::<Counter>::memfd(&options, 0).unwrap();
+    let theirs = Segment::<Counter>::from_fd(std::os::fd::AsFd::as_fd(&fd)).unwrap();
+    let end = Instant::now() + Duration::from_secs(60);
+    let play = |number: &Counter, turns: [u64; 2]| {
+        for n in (turns[0]..turns[1]).step_by(2) {
+            assert_eq!(smol::block_on(number.wait_until_async(|now| now == n)), n);
+            assert!(Instant::now() < end, "nobody rings");
+            number.add(1).unwrap();
+        }
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| play(&theirs, [1, 40]));
+        play(&ours, [0, 40]);
+    });
+}
+
 /// A death is noticed also by the tasks of a process that is woken for others
 /// all the time.
 #[test]

@@ -157,6 +157,27 @@ fn a_number_is_counted_checked_and_waited_for() {
     assert_eq!(number.value(), 400);
 }
 
+/// One who looks by itself does so every 50 seconds.
+#[test]
+fn a_change_of_a_number_wakes_who_waits_for_it() {
+    let options = Options::new().records(64).poll(Duration::from_secs(10));
+    let (ours, fd) = Segment::<Counter>::memfd(&options, 0).unwrap();
+    let theirs = Segment::<Counter>::from_fd(std::os::fd::AsFd::as_fd(&fd)).unwrap();
+    let end = Instant::now() + Duration::from_secs(60);
+    let play = |number: &Counter, turns: [u64; 2]| {
+        for n in (turns[0]..turns[1]).step_by(2) {
+            assert_eq!(number.wait_until_deadline(|now| now == n, end), Some(n));
+            assert!(Instant::now() < end, "nobody wakes it");
+            number.add(1).unwrap();
+        }
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| play(&theirs, [1, 40]));
+        play(&ours, [0, 40]);
+    });
+    assert_eq!(ours.value(), 40);
+}
+
 #[test]
 fn several_things_share_a_segment() {
     let name = Name::random();
