@@ -356,7 +356,7 @@ pub trait Rules {
     /// at all the same.
     ///
     /// A rule that says so and counts nevertheless may leave a waiter asleep;
-    /// [`check`](crate::rules::check) finds it.
+    /// `rules::check` (with `alloc`) finds it.
     const BY_PRESENCE: bool = false;
 
     /// Whether one more unit of `mode` may be held beside `held`.

@@ -32,8 +32,9 @@
 //! * What is protected is a value of its type, whatever the bytes are; another
 //!   program's stores while somebody reads it are a data race all the same.
 //!
-//! Nothing is promised of counts, owners and numbers that were written over:
-//! a lock may then stay taken, or let in whom it must not.
+//! Nothing is promised of counts, owners and numbers that were written over, nor
+//! of where a line ends: a lock may then stay taken, or let in whom it must not,
+//! also one who waits at another lock of the segment.
 //!
 //! # Where it differs from the other backends
 //!
