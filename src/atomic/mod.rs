@@ -73,7 +73,7 @@ use core::ops::{Add, BitAnd, BitOr, Not, Shl, Shr, Sub};
 /// the word.
 pub(crate) trait Word:
     Copy
-    + Eq
+    + Ord
     + Debug
     + Add<Output = Self>
     + Sub<Output = Self>

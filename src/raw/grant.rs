@@ -13,7 +13,7 @@ use super::mode::Rules;
 use super::word::Shape;
 use crate::atomic::{AtomicWord, Fault, Ordering, Word};
 use crate::wait::batch::{BATCH, Batch, Single, Wake};
-use crate::wait::node::Request;
+use crate::wait::node::{NO_MODE, Request};
 
 /// Those whom a grant is about to let in.
 struct Plan<I> {
@@ -172,6 +172,9 @@ pub(crate) fn grant<E: Env>(
     if GeometryOf::<E>::ONE {
         grant_next(env, leave, clear, batch);
         return false;
+    }
+    if let Some(more) = grant_line(env, leave, clear, batch) {
+        return more;
     }
     let mut at = Granting { env, due: batch, leave, clear };
     // Ordering: Acquire (O2), pairs with the leavers' Release.
@@ -362,5 +365,85 @@ pub(crate) fn grant_next<E: Env, D: Due<E::Wake>>(
             }
         }
         return true;
+    }
+}
+
+/// The [`grant`] of several from the front of the only lane, without a list: as
+/// far as the rule admits, and as the batch has room. `None`: nothing is done.
+/// The line has several lanes, or begins with a conversion; or it is in memory that
+/// others write to, and may not look the same when it is walked again.
+#[inline(always)]
+fn grant_line<E: Env>(
+    env: &mut E,
+    leave: WordOf<E>,
+    clear: WordOf<E>,
+    batch: &mut Batch<E::Wake>,
+) -> Option<bool> {
+    if GeometryOf::<E>::LANES != 1 || GeometryOf::<E>::FOREIGN {
+        return None;
+    }
+    let room = batch.room();
+    let mut at = Granting { env, due: batch, leave, clear };
+    // Ordering: Acquire (O2), pairs with the leavers' Release.
+    let acquire = Fault::GrantLoadRelaxed.or(Ordering::Acquire, Ordering::Relaxed);
+    let mut now = at.env.word().load(acquire);
+    loop {
+        let mut after = (now - leave) & !clear;
+        let ends = if after & bit_of::<E>(0) == WordOf::<E>::ZERO { None } else { at.env.ends(0) };
+        let mut count = 0;
+        let mut more = false;
+        if let Some((first, last)) = ends {
+            let mut id = first;
+            // Waiting conversions are a prefix of their lane (E3).
+            if GeometryOf::<E>::from(at.env.request(first)).is_some() {
+                return None;
+            }
+            loop {
+                if count == room {
+                    more = true;
+                    break;
+                }
+                let request = Request { from: NO_MODE, ..at.env.request(id) };
+                let Some(next) = at.judge(after, 0, id, request) else { break };
+                after = next;
+                count += 1;
+                at.env.granting(id);
+                if id == last {
+                    after = after & !bit_of::<E>(0);
+                    break;
+                }
+                id = at.env.next(id);
+            }
+        }
+        if let Err(other) = at.update(now, after) {
+            let mut id = ends.map(|(first, _)| first);
+            for _ in 0..count {
+                if let Some(granted) = id {
+                    at.env.withheld(granted);
+                    id = Some(at.env.next(granted));
+                }
+            }
+            now = other;
+            continue;
+        }
+        // E2: from here on nothing can fail.
+        if let Some((first, last)) = ends
+            && count != 0
+        {
+            let mut next = Some(first);
+            while count != 0
+                && let Some(id) = next
+            {
+                count -= 1;
+                next = at.env.take_first(0, id, last);
+                if let Some(wake) = at.env.granted(id) {
+                    at.due.push(wake);
+                }
+            }
+            if let Some(first) = next {
+                at.env.tell(0, first);
+            }
+        }
+        return Some(more);
     }
 }

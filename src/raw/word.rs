@@ -102,6 +102,32 @@ impl Layout {
     }
 }
 
+/// What a judgement of one unit takes of the [`Layout`], for a word that is no
+/// wider than `usize`: which mode it is may not be known before.
+struct Places {
+    /// One unit of each mode.
+    unit: [usize; MAX_MODES],
+    /// The bits of its count.
+    field: [usize; MAX_MODES],
+    /// The count up to which one more fits.
+    room: [usize; MAX_MODES],
+}
+
+impl Places {
+    const fn of(layout: &Layout, bits: u32, count: usize) -> Self {
+        let mut places = Self { unit: [0; MAX_MODES], field: [0; MAX_MODES], room: [0; MAX_MODES] };
+        let mut i = 0;
+        while layout.fits && bits <= usize::BITS && i < count {
+            let (shift, width) = (layout.shift[i], layout.width[i]);
+            places.unit[i] = 1 << shift;
+            places.field[i] = (usize::MAX >> (usize::BITS - width)) << shift;
+            places.room[i] = (layout.limit[i] - 1) << shift;
+            i += 1;
+        }
+        places
+    }
+}
+
 /// What decides over a word's geometry.
 pub(crate) trait Shape {
     /// Whose modes are counted.
@@ -119,6 +145,11 @@ pub(crate) struct Geometry<S>(PhantomData<S>);
 
 impl<S: Shape> Geometry<S> {
     const LAYOUT: Layout = Layout::of::<S::Rules>(S::Word::BITS, Self::LANES + S::EXTRA);
+
+    const PLACES: Places = Places::of(&Self::LAYOUT, S::Word::BITS, ModeOf::<S>::COUNT);
+
+    /// Whether all weigh the same, and [`Places`] fit the word.
+    const PLACED: bool = !S::Rules::WEIGHTED && S::Word::BITS <= usize::BITS;
 
     /// How many lanes the rules use.
     pub(crate) const LANES: u32 = {
@@ -354,6 +385,15 @@ impl<S: Shape> Geometry<S> {
             Some(from) => Self::less(word, Self::units(from, weight)),
             None => word,
         };
+        if Self::PLACED {
+            let places = &Self::PLACES;
+            let count = word & S::Word::from_count(places.field[index]);
+            if count > S::Word::from_count(places.room[index]) || Self::disturbs(word, index) {
+                return None;
+            }
+            let unit = S::Word::from_count(places.unit[index]);
+            return rules.admits(mode, &Self::held(word)).then(|| word + unit);
+        }
         let count = Self::count(word, index);
         let limit = Self::limit(index);
         // Nothing here can overflow: W4.

@@ -39,6 +39,12 @@ impl<T: Wake> Batch<T> {
         Self { places: [const { MaybeUninit::uninit() }; BATCH], done: 0, len: 0 }
     }
 
+    /// How many more fit.
+    #[inline]
+    pub(crate) fn room(&self) -> usize {
+        BATCH - self.len
+    }
+
     /// Adds one. At most [`BATCH`] fit, and a grant never makes more.
     #[inline]
     pub(crate) fn push(&mut self, wake: T) {
