@@ -22,14 +22,20 @@ use crate::wait::{Forever, Limit};
 pub struct Units {
     weight: u32,
     mode: u8,
-    lined: bool,
+    /// Not 0: they came through the line.
+    lined: u8,
+    /// With it a hold has no bytes that mean nothing: the compiler may copy such
+    /// bytes by themselves when a hold is moved. And as every field may have any
+    /// value, `None` of a hold is a lock that is not there, and not a value in the
+    /// midst of these.
+    _filler: u16,
 }
 
 impl Units {
     /// Those of who has entered by this request.
     #[inline(always)]
     pub(crate) fn of(request: Request, lined: bool) -> Self {
-        Self { weight: request.weight, mode: request.mode, lined }
+        Self { weight: request.weight, mode: request.mode, lined: u8::from(lined), _filler: 0 }
     }
 
     /// The mode.
@@ -71,7 +77,7 @@ impl Units {
         if R::WEIGHTED && self.weight == 0 {
             return;
         }
-        lock.raw().release(self.request(), self.lined);
+        lock.raw().release(self.request(), self.lined != 0);
     }
 }
 

@@ -179,12 +179,13 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
 pub struct OwnedPermit<B: Backend> {
     semaphore: Arc<Semaphore<B>>,
     count: u32,
-    lined: bool,
+    /// As in [`Permit`](crate::semaphore::Permit).
+    lined: u32,
 }
 
 impl<B: Backend> OwnedPermit<B> {
     pub(crate) fn new(semaphore: Arc<Semaphore<B>>, count: u32, lined: bool) -> Self {
-        Self { semaphore, count, lined }
+        Self { semaphore, count, lined: u32::from(lined) }
     }
 
     /// How many permits these are.
@@ -202,7 +203,7 @@ impl<B: Backend> OwnedPermit<B> {
 
 impl<B: Backend> Drop for OwnedPermit<B> {
     fn drop(&mut self) {
-        drop(self.semaphore.permit(self.count, self.lined));
+        drop(self.semaphore.permit(self.count, self.lined != 0));
     }
 }
 

@@ -350,7 +350,7 @@ impl<B: Backend> Semaphore<B> {
 
     #[inline(always)]
     pub(crate) fn permit(&self, count: u32, lined: bool) -> Permit<'_, B> {
-        Permit { semaphore: self, count, lined }
+        Permit { semaphore: self, count, lined: u32::from(lined) }
     }
 
     pub(crate) fn raw(&self) -> &RawFifoLock<Permits, B> {
@@ -389,7 +389,9 @@ impl<B: Backend> Semaphore<B> {
 pub struct Permit<'a, B: Backend> {
     semaphore: &'a Semaphore<B>,
     count: u32,
-    lined: bool,
+    /// Not 0: they came through the line. As wide, and as free, as it is for the
+    /// reason that [`Units`](crate::hold::Units) have.
+    lined: u32,
 }
 
 impl<'a, B: Backend> Permit<'a, B> {
@@ -407,7 +409,7 @@ impl<'a, B: Backend> Permit<'a, B> {
 
     /// What [`Semaphore::permit`] makes a permit of; nothing is released.
     pub(crate) fn into_parts(self) -> (u32, bool) {
-        let parts = (self.count, self.lined);
+        let parts = (self.count, self.lined != 0);
         mem::forget(self);
         parts
     }
@@ -416,7 +418,7 @@ impl<'a, B: Backend> Permit<'a, B> {
     /// are fewer.
     pub fn split(&mut self, count: u32) -> Option<Self> {
         self.count = self.count.checked_sub(count)?;
-        Some(Self { semaphore: self.semaphore, count, lined: self.lined })
+        Some(self.semaphore.permit(count, self.lined != 0))
     }
 
     /// Adds the permits of `other` to these. Another semaphore's come back as
@@ -442,7 +444,7 @@ impl<B: Backend> Drop for Permit<'_, B> {
     #[inline]
     fn drop(&mut self) {
         if self.count != 0 {
-            self.semaphore.raw.release(request(self.count), self.lined);
+            self.semaphore.raw.release(request(self.count), self.lined != 0);
         }
     }
 }
