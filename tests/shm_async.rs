@@ -4,6 +4,7 @@
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,8 +15,8 @@ use std::time::{Duration, Instant};
 use portunus::ConvertError;
 use portunus::rules::{Access, ReadWrite};
 use portunus::shm::{
-    Content, Counter, FifoLock, Mutex, Name, Options, RwLock, RwLockUpgradableReadGuard, Segment,
-    Semaphore,
+    Condvar, Content, Counter, FifoLock, Mutex, Name, Options, RwLock, RwLockUpgradableReadGuard,
+    Segment, Semaphore,
 };
 
 /// A segment without a name; the first who waits looks after the dead seldom,
@@ -294,4 +295,163 @@ fn rings_for_others_do_not_put_off_the_look_at_the_dead() {
     assert!(hold.is_err(), "the death is told");
     drop(hold);
     Segment::unlink(&name).unwrap();
+}
+
+/// A waker that panics when it is dropped for the last time.
+struct Spiteful(Arc<Count>);
+
+impl Wake for Spiteful {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Spiteful {
+    fn drop(&mut self) {
+        assert!(thread::panicking(), "the drop of a waker panics");
+    }
+}
+
+/// Polls a future, which waits then and has the one copy of a spiteful waker.
+fn poll_spitefully<F: Future>(future: std::pin::Pin<&mut F>) -> Arc<Count> {
+    let (rung, _) = Count::new();
+    let waker = Waker::from(Arc::new(Spiteful(Arc::clone(&rung))));
+    assert!(poll(future, &waker).is_none());
+    rung
+}
+
+/// Drops a future that has been polled spitefully, and says whether that
+/// panicked: the thread that has called its waker may be the one that drops it.
+fn drop_spitefully(future: impl Future) -> bool {
+    catch_unwind(AssertUnwindSafe(|| drop(future))).is_err()
+}
+
+/// More often than there are records: none is lost.
+const MANY: usize = 100;
+
+#[test]
+fn a_waker_that_panics_when_dropped_leaves_nobody_in_line_and_nothing_held() {
+    let lock: Segment<FifoLock<ReadWrite>> = segment(());
+    let mut panicked = 0;
+    for _ in 0..MANY {
+        // Queued: who was behind it enters.
+        let reader = lock.acquire(Access::Read).unwrap();
+        let mut queued = Box::pin(lock.acquire_async(Access::Write));
+        poll_spitefully(queued.as_mut());
+        let (behind, waker) = Count::new();
+        let mut second = pin!(lock.acquire_async(Access::Read));
+        assert!(poll(second.as_mut(), &waker).is_none());
+        assert!(drop_spitefully(queued));
+        behind.rings();
+        drop(poll(second.as_mut(), &waker).expect("granted"));
+        assert_eq!((lock.waiting(), lock.holders(Access::Read)), (0, 1));
+        // Granted: it goes to the next.
+        let mut granted = Box::pin(lock.acquire_async(Access::Write));
+        let rung = poll_spitefully(granted.as_mut());
+        let (behind, waker) = Count::new();
+        let mut second = pin!(lock.acquire_async(Access::Write));
+        assert!(poll(second.as_mut(), &waker).is_none());
+        drop(reader);
+        rung.rings();
+        panicked += usize::from(drop_spitefully(granted));
+        behind.rings();
+        drop(poll(second.as_mut(), &waker).expect("granted"));
+        assert!(!lock.is_locked());
+    }
+    assert!(panicked > 0, "the other thread was always the last");
+}
+
+#[test]
+fn a_waker_that_panics_when_dropped_leaves_no_conversion_in_line() {
+    let lock: Segment<FifoLock<ReadWrite>> = segment(());
+    let mut panicked = 0;
+    for _ in 0..MANY {
+        let [one, two] = [(), ()].map(|()| lock.acquire(Access::Read).unwrap());
+        let mut queued = Box::pin(two.convert_async(Access::Write));
+        poll_spitefully(queued.as_mut());
+        assert!(drop_spitefully(queued));
+        assert_eq!((lock.waiting(), lock.holders(Access::Read)), (0, 1));
+        let two = lock.acquire(Access::Read).unwrap();
+        let mut granted = Box::pin(two.convert_async(Access::Write));
+        let rung = poll_spitefully(granted.as_mut());
+        drop(one);
+        rung.rings();
+        panicked += usize::from(drop_spitefully(granted));
+        assert!(!lock.is_locked() && lock.waiting() == 0);
+    }
+    assert!(panicked > 0, "the other thread was always the last");
+}
+
+#[test]
+fn a_waker_that_panics_when_dropped_leaves_nobody_at_a_condition() {
+    let both: Segment<(Mutex<u32>, Condvar)> = segment((0, ()));
+    let (mutex, changed) = &*both;
+    let mut panicked = 0;
+    for _ in 0..MANY {
+        // Waiting: a notification is not for it.
+        let mut waiting = Box::pin(changed.wait_async(mutex.lock().unwrap()));
+        poll_spitefully(waiting.as_mut());
+        assert!(drop_spitefully(waiting));
+        assert!(!changed.notify_one() && !mutex.is_locked());
+        // Notified, and in the mutex's line; then with the mutex.
+        for held in [true, false] {
+            let mut waiting = Box::pin(changed.wait_async(mutex.lock().unwrap()));
+            let rung = poll_spitefully(waiting.as_mut());
+            let (next, waker) = Count::new();
+            let mut second = pin!(changed.wait_async(mutex.lock().unwrap()));
+            assert!(poll(second.as_mut(), &waker).is_none());
+            let guard = mutex.lock().unwrap();
+            assert!(changed.notify_one());
+            if held {
+                assert!(drop_spitefully(waiting));
+                assert_eq!((changed.waiting(), mutex.waiting()), (0, 1), "it is passed on");
+                drop(guard);
+            } else {
+                drop(guard);
+                rung.rings();
+                panicked += usize::from(drop_spitefully(waiting));
+            }
+            next.rings();
+            drop(poll(second.as_mut(), &waker).expect("granted"));
+        }
+        assert!(!mutex.is_locked() && mutex.waiting() == 0 && changed.waiting() == 0);
+    }
+    assert!(panicked > 0, "the other thread was always the last");
+}
+
+#[test]
+fn a_waker_that_panics_when_another_takes_its_place_leaves_that_one_there() {
+    let lock: Segment<FifoLock<ReadWrite>> = segment(());
+    let hold = lock.acquire(Access::Write).unwrap();
+    let mut waits = pin!(lock.acquire_async(Access::Write));
+    poll_spitefully(waits.as_mut());
+    let (rung, waker) = Count::new();
+    let polled = AssertUnwindSafe(|| poll(waits.as_mut(), &waker).is_some());
+    assert!(catch_unwind(polled).is_err());
+    drop(hold);
+    rung.rings();
+    assert!(poll(waits.as_mut(), &waker).expect("granted").is_ok());
+}
+
+/// Its future is dropped where it stands.
+#[test]
+fn a_waker_that_panics_when_a_poll_drops_it_leaves_the_grant_to_the_next() {
+    let lock: Segment<FifoLock<ReadWrite>> = segment(());
+    let mut panicked = 0;
+    for _ in 0..MANY {
+        let hold = lock.acquire(Access::Write).unwrap();
+        let mut waits = Box::pin(lock.acquire_async(Access::Write));
+        let rung = poll_spitefully(waits.as_mut());
+        drop(hold);
+        rung.rings();
+        let polled = AssertUnwindSafe(|| poll(waits.as_mut(), Waker::noop()).map(drop));
+        panicked += usize::from(catch_unwind(polled).is_err());
+        drop(waits);
+        assert!(!lock.is_locked() && lock.waiting() == 0);
+    }
+    assert!(panicked > 0, "the other thread was always the last");
 }

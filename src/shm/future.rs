@@ -83,10 +83,13 @@ impl<'a, R: Rules> Future for AcquireHold<'a, R> {
 
 impl<R: Rules> Drop for AcquireHold<'_, R> {
     fn drop(&mut self) {
-        let request = self.request();
-        if let Some(record) = self.lock.raw().abandon(&mut self.seat, request) {
-            self.lock.raw().release(request, record);
+        let mut unneeded = None;
+        let (request, raw) = (self.request(), self.lock.raw());
+        if let Some(record) = raw.abandon(&mut self.seat, request, &mut unneeded) {
+            raw.release(request, record);
         }
+        // Last: that runs the user's code.
+        drop(unneeded);
     }
 }
 
@@ -186,16 +189,20 @@ impl<'a, R: Rules> Future for ConvertHold<'a, R> {
 
 impl<R: Rules> Drop for ConvertHold<'_, R> {
     fn drop(&mut self) {
-        let Some(hold) = &mut self.hold else { return };
+        let mut unneeded = None;
+        let Some(mut hold) = self.hold.take() else { return };
         if matches!(self.seat, Seat::Waits(_)) {
             let request = hold.conversion(self.mode);
-            if hold.lock().raw().abandon(&mut self.seat, request).is_some() {
+            if hold.lock().raw().abandon(&mut self.seat, request, &mut unneeded).is_some() {
                 hold.set_mode(self.mode);
             }
         } else {
             // A panic of the rule may have come between the change and this.
             hold.note_mode();
         }
+        drop(hold);
+        // Last: that runs the user's code.
+        drop(unneeded);
     }
 }
 

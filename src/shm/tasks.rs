@@ -5,6 +5,10 @@
 //! of its attachment, a futex that a grant to any of its tasks rings, and calls
 //! their wakers. Every now and then it wakes those who are first in line, to
 //! let them look after the dead. It ends when nobody waits.
+//!
+//! Wakers are the user's code: what clones, calls and drops them runs without
+//! the mutex here, and a drop when nothing else is left to do. So they are
+//! shared with that thread, which clones none.
 
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -26,9 +30,9 @@ pub(super) struct Tasks(Mutex<Waiting>);
 #[derive(Debug, Default)]
 struct Waiting {
     /// Records, with whom to wake.
-    wakers: Vec<(u32, Waker)>,
+    wakers: Vec<(u32, Arc<Waker>)>,
     /// Who watches which number.
-    watchers: Vec<(u64, Seen, Waker)>,
+    watchers: Vec<(u64, Seen, Arc<Waker>)>,
     /// Whether there is a thread that does.
     served: bool,
     /// Nobody uses the segment any more.
@@ -74,29 +78,49 @@ impl Tasks {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The waker to keep: the one that is kept, if it wakes the same task, or
+    /// else a new one.
+    fn kept(
+        &self,
+        waker: &Waker,
+        find: impl FnOnce(&Waiting) -> Option<&Arc<Waker>>,
+    ) -> Arc<Waker> {
+        let waiting = self.lock();
+        let same = find(&waiting).filter(|kept| kept.will_wake(waker)).map(Arc::clone);
+        drop(waiting);
+        same.unwrap_or_else(|| Arc::new(waker.clone()))
+    }
+
     /// `waker` is called when the record is not in line any more, or should
     /// look after the dead.
     pub(super) fn insert(attachment: &Arc<Attachment>, index: u32, waker: &Waker) {
-        // R15: cloned before, dropped after.
-        let mut clone = Some(waker.clone());
-        let mut old = None;
-        let mut waiting = attachment.tasks().lock();
-        match waiting.wakers.iter_mut().find(|(other, _)| *other == index) {
-            Some((_, kept)) if kept.will_wake(waker) => {}
-            Some((_, kept)) => old = clone.take().map(|new| core::mem::replace(kept, new)),
-            None => waiting.wakers.extend(clone.take().map(|new| (index, new))),
-        }
+        let tasks = attachment.tasks();
+        let new = tasks.kept(waker, |waiting| {
+            waiting.wakers.iter().find(|(other, _)| *other == index).map(|(_, kept)| kept)
+        });
+        let mut waiting = tasks.lock();
+        let old = match waiting.wakers.iter_mut().find(|(other, _)| *other == index) {
+            Some((_, kept)) => Some(core::mem::replace(kept, new)),
+            None => {
+                waiting.wakers.push((index, new));
+                None
+            }
+        };
         let serve = !core::mem::replace(&mut waiting.served, true);
         drop(waiting);
-        drop((old, clone));
         Self::serve(attachment, serve, waker);
+        drop(old);
     }
 
     /// `waker` is called when the number is not what was seen any more; unless
     /// it is not by now: look once more.
     pub(super) fn watch(attachment: &Arc<Attachment>, id: u64, seen: Seen, waker: &Waker) {
-        let new = (id, seen, waker.clone());
-        let mut waiting = attachment.tasks().lock();
+        let tasks = attachment.tasks();
+        let new = tasks.kept(waker, |waiting| {
+            waiting.watchers.iter().find(|(other, ..)| *other == id).map(|(.., kept)| kept)
+        });
+        let new = (id, seen, new);
+        let mut waiting = tasks.lock();
         let old = match waiting.watchers.iter_mut().find(|(other, ..)| *other == id) {
             Some(place) => Some(core::mem::replace(place, new)),
             None => {
@@ -108,8 +132,8 @@ impl Tasks {
         seen.ask_to_be_rung(attachment);
         let serve = !core::mem::replace(&mut waiting.served, true);
         drop(waiting);
-        drop(old);
         Self::serve(attachment, serve, waker);
+        drop(old);
     }
 
     /// This one does not watch any more.
@@ -135,8 +159,8 @@ impl Tasks {
                 let others = others.chain(waiting.watchers.iter().map(|(.., waker)| waker));
                 let others: Vec<_> = others.cloned().collect();
                 drop(waiting);
+                others.into_iter().for_each(wake);
                 waker.wake_by_ref();
-                others.into_iter().for_each(Waker::wake);
             }
         }
     }
@@ -156,14 +180,24 @@ impl Tasks {
         }
     }
 
-    /// Nobody waits in this record any more.
-    pub(super) fn remove(&self, index: u32) {
+    /// Nobody waits in this record any more. The waker is the caller's: to be
+    /// dropped when nothing is left to do, since that runs the user's code.
+    #[must_use = "it is dropped last"]
+    pub(super) fn remove(&self, index: u32) -> Option<Arc<Waker>> {
         let mut waiting = self.lock();
         let at = waiting.wakers.iter().position(|(other, _)| *other == index);
-        let old = at.map(|at| waiting.wakers.swap_remove(at));
-        drop(waiting);
-        drop(old);
+        at.map(|at| waiting.wakers.swap_remove(at).1)
     }
+}
+
+/// Calls a waker, and drops it should nobody else have it any more. One that
+/// panics is its executor's concern; the others' tasks are served all the same.
+fn wake(waker: Arc<Waker>) {
+    let wake = move || {
+        waker.wake_by_ref();
+        drop(waker);
+    };
+    let _ = std::panic::catch_unwind(core::panic::AssertUnwindSafe(wake));
 }
 
 /// What the thread does.
@@ -194,10 +228,10 @@ fn serve_tasks(theirs: &Weak<Attachment>) {
             // Ordering: Relaxed, a hint.
             let first = front.load(Ordering::Relaxed);
             if !matches!(state, State::Queued | State::Waiting) {
-                due.push(waker.clone());
+                due.push(Arc::clone(waker));
             } else if first == LOOK || look && (first != 0 || rounds.is_multiple_of(PATIENCE)) {
                 front.store(LOOK, Ordering::Relaxed);
-                due.push(waker.clone());
+                due.push(Arc::clone(waker));
             }
         }
         for (_, seen, waker) in &waiting.watchers {
@@ -205,16 +239,11 @@ fn serve_tasks(theirs: &Weak<Attachment>) {
             // and what it had asked for is used up. So first ask, then look.
             seen.ask_to_be_rung(attachment);
             if seen.is_past(attachment) {
-                due.push(waker.clone());
+                due.push(Arc::clone(waker));
             }
         }
         drop(waiting);
-        for waker in due {
-            // A waker that panics is the executor's concern; the others' tasks
-            // are served all the same.
-            let wake = core::panic::AssertUnwindSafe(|| waker.wake());
-            let _ = std::panic::catch_unwind(wake);
-        }
+        due.into_iter().for_each(wake);
         let left = looked.left(attachment.poll());
         look = left.is_none();
         rounds = rounds.wrapping_add(u32::from(look));

@@ -1,5 +1,6 @@
 //! Waiting as a task: the raw lock's polling.
 
+use alloc::sync::Arc;
 use core::task::{Poll, Waker};
 
 use super::format::record;
@@ -136,17 +137,19 @@ impl<R: Rules> RawShmLock<R> {
         loop {
             let state = self.state(index);
             match state {
+                // The waker is dropped first here: should that panic, the seat
+                // is as it was, and is given up with its future.
                 State::Granted => {
-                    self.attachment().tasks().remove(index);
+                    drop(self.attachment().tasks().remove(index));
                     self.take(index, request);
                     return Poll::Ready(true);
                 }
                 State::Evicted => {
-                    self.attachment().tasks().remove(index);
+                    drop(self.attachment().tasks().remove(index));
                     return Poll::Ready(false);
                 }
                 _ if !matches!(state, State::Queued | State::Granting | State::Waiting) => {
-                    self.attachment().tasks().remove(index);
+                    drop(self.attachment().tasks().remove(index));
                     self.abandon_spoilt(index, request);
                     return Poll::Ready(false);
                 }
@@ -167,14 +170,22 @@ impl<R: Rules> RawShmLock<R> {
         }
     }
 
-    /// Takes a task out of whatever it waits in. `true`: it had been granted,
-    /// and has its units now.
-    pub(super) fn abandon(&self, seat: &mut Seat, request: Request) -> Option<u32> {
+    /// Takes a task out of whatever it waits in. With a record: it had been
+    /// granted, and has its units now.
+    ///
+    /// Its waker is `unneeded`: the caller drops it last, since that runs the
+    /// user's code.
+    pub(super) fn abandon(
+        &self,
+        seat: &mut Seat,
+        request: Request,
+        unneeded: &mut Option<Arc<Waker>>,
+    ) -> Option<u32> {
         let Seat::Waits(index) = core::mem::replace(seat, Seat::Done) else { return None };
         if !self.attachment().is_ours() {
             return None;
         }
-        self.attachment().tasks().remove(index);
+        *unneeded = self.attachment().tasks().remove(index);
         if self.leave_line(index, request).is_some() {
             return self.give_up(index, request);
         }

@@ -76,19 +76,21 @@ impl<'a, G: Parts<'a>> Future for WaitAsync<'_, 'a, G> {
 
 impl<'a, G: Parts<'a>> Drop for WaitAsync<'_, 'a, G> {
     fn drop(&mut self) {
+        let mut unneeded = None;
         let Waiting::Stands { lock, mode, seat, .. } = &mut self.state else { return };
         let (raw, request) = (lock.raw(), request(*mode, 1));
         if let Seat::Waits(record) = *seat
             && raw.attachment().is_ours()
         {
-            raw.attachment().tasks().remove(record);
             if raw.give_up_waiting(self.raw, record) {
-                return raw.attachment().give_record(record);
-            }
-            if let Some(record) = raw.abandon(seat, request) {
+                unneeded = raw.attachment().tasks().remove(record);
+                raw.attachment().give_record(record);
+            } else if let Some(record) = raw.abandon(seat, request, &mut unneeded) {
                 raw.release(request, record);
             }
         }
+        // Last: that runs the user's code.
+        drop(unneeded);
     }
 }
 
