@@ -55,6 +55,8 @@ pub(crate) enum Fault {
     DeliverBehindSibling,
     /// A future that borrows its lock is followed to it.
     DeliverForgotten,
+    /// Who is notified with all others is decided in two steps.
+    AllInTwoSteps,
     /// A waiter lets its lock go before it stands in line to be notified.
     UnlockBeforeJoin,
     /// Those behind a refused waiter are left standing.

@@ -51,6 +51,7 @@ impl Fault {
     pub(crate) const NotificationKept: Self = Self;
     pub(crate) const DeliverBehindSibling: Self = Self;
     pub(crate) const DeliverForgotten: Self = Self;
+    pub(crate) const AllInTwoSteps: Self = Self;
     pub(crate) const UnlockBeforeJoin: Self = Self;
     pub(crate) const RefuseWithoutGrant: Self = Self;
     pub(crate) const RefusedUnwoken: Self = Self;

@@ -236,6 +236,11 @@ macro_rules! condvar {
 
             /// Notifies all that wait now, and says how many.
             ///
+            /// That is one moment, also where so many wait that they are
+            /// notified in several batches: whoever comes after it is not
+            /// among them, and takes the notifications that are made after it.
+            /// Whoever leaves before its turn has come is not counted.
+            ///
             /// Never blocks, and lets nothing go.
             #[doc(alias = "notify_all_read")]
             #[doc(alias = "notify_all_write")]

@@ -176,6 +176,8 @@ pub(crate) struct Asker<Q> {
 #[repr(C)]
 struct Head {
     ticket: Ticket,
+    /// Its number in the queue, to tell those who come later.
+    order: Cell<u64>,
     /// # Safety
     ///
     /// Under the queue's lock, with the asker's address.
@@ -207,7 +209,7 @@ impl<Q: Question> Asker<Q> {
     /// `tracked`: its owner is a future.
     pub(crate) fn new(question: Q, tracked: bool) -> Self {
         Self {
-            head: Head { ticket: Ticket::plain(tracked), act: act::<Q> },
+            head: Head { ticket: Ticket::plain(tracked), order: Cell::new(0), act: act::<Q> },
             question: UnsafeCell::new(question),
             _pinned: PhantomPinned,
         }
@@ -241,6 +243,17 @@ impl<Q: Question> Asker<Q> {
         // Ordering: Relaxed, the owner itself makes it so.
         self.head.ticket.node().state(Ordering::Relaxed) == state::DONE
     }
+}
+
+/// The number of a ticket.
+///
+/// # Safety
+///
+/// Under the queue's lock; the ticket is in its ring.
+unsafe fn order(ticket: *const Ticket) -> u64 {
+    let head: *const Head = ticket.cast();
+    // SAFETY: A1: in the ring, so alive, and an asker's.
+    unsafe { (*head).order.get() }
 }
 
 /// # Safety
@@ -310,7 +323,9 @@ impl Drop for Baton<'_, '_> {
 struct Round<'a, I: InnerLock, G: Bring> {
     asking: &'a AskQueue<I>,
     bring: &'a G,
-    /// The number of the last one asked, and of the last one to be asked.
+    /// The number of the last one asked, and of the last one to be asked. Where
+    /// the last one leaves, its number comes again: who has it then is asked too,
+    /// and asked itself after the change.
     at: Option<(u64, u64)>,
     woken: usize,
 }
@@ -354,7 +369,7 @@ impl<'a, I: InnerLock, G: Bring> Round<'a, I, G> {
         while let Some(ticket) = next {
             next = ring.after(ticket);
             // SAFETY: in the ring, under the lock.
-            let order = unsafe { Ticket::order(ticket) };
+            let order = unsafe { order(ticket) };
             if let Some((asked, end)) = self.at {
                 if order <= asked {
                     continue;
@@ -371,7 +386,9 @@ impl<'a, I: InnerLock, G: Bring> Round<'a, I, G> {
             let holds = unsafe { ask(ticket, Act::Ask, by) };
             mem::forget(evict);
             // The first batch finds the end: who joins later asked itself.
-            let end = self.at.map_or_else(|| ring.newest(), |(_, end)| end);
+            // SAFETY: the last is in the ring, under the lock.
+            let newest = || ring.last().map_or(0, |last| unsafe { self::order(last) });
+            let end = self.at.map_or_else(newest, |(_, end)| end);
             self.at = Some((order, end));
             if holds {
                 room -= 1;
@@ -529,6 +546,9 @@ impl<I: InnerLock> AskQueue<I> {
             });
             let mut unneeded = clone;
             if answer.is_none() {
+                // SAFETY: the last is in the ring, under the lock.
+                let newest = ring.last().map(|last| unsafe { order(last) });
+                asker.get_ref().head.order.set(newest.map_or(0, |newest| newest.wrapping_add(1)));
                 // SAFETY: by this function's contract.
                 unsafe { ring.enter(ticket, unneeded.take()) };
                 mem::forget(ended.take());

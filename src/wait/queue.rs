@@ -10,14 +10,19 @@
 //! alive, or if the notifier has it [at hand](Here). Otherwise they [`ask`] for
 //! it themselves.
 //!
+//! Whoever notifies all does so in batches. What the first batch has no room for
+//! leaves the ring with it, in one step, for a ring of the notifier's own: so who
+//! is notified is decided in one moment, and who comes later is not among them,
+//! whoever leaves meanwhile.
+//!
 //! # Invariants
 //!
-//! * **Q1** The ring, and the plain fields of the tickets in it, are touched
+//! * **Q1** The rings, and the plain fields of the tickets in them, are touched
 //!   under the inner lock only.
-//! * **Q2** A ticket is `JOINED` exactly while it is in the ring. Once it is
+//! * **Q2** A ticket is `JOINED` exactly while it is in a ring. Once it is
 //!   out it comes back by its owner alone, so that an owner who saw it outside
 //!   under the inner lock need not look again.
-//! * **Q3** A ticket in the ring is pinned: its owner can't free it before it
+//! * **Q3** A ticket in a ring is pinned: its owner can't free it before it
 //!   has left under the inner lock, or was delivered.
 //! * **Q4** A ticket is delivered at most once: out of the ring, under the
 //!   inner lock. It may be gone after that.
@@ -26,9 +31,14 @@
 //!   alone, which the ticket's owner chose, knowing whether it is kept alive. A
 //!   notifier that has a lock at hand compares addresses only, and follows its
 //!   own reference.
+//! * **Q7** A notifier's ring has its head, which is no ticket, and stays where it
+//!   is until that ring was seen empty under the inner lock. So a ticket there is
+//!   never alone in its ring, nor the last one of the queue's: it leaves as one of
+//!   the queue's ring does, and nobody has to know in which it is.
 
 #![allow(unsafe_code)]
 
+use core::cell::UnsafeCell;
 use core::fmt;
 use core::marker::{PhantomData, PhantomPinned};
 use core::mem;
@@ -118,13 +128,11 @@ pub struct Ticket {
     deliver: Cell<Deliver>,
     /// The lock into whose line it is delivered.
     target: Cell<*const ()>,
-    /// Its number in the queue, to tell those who come later.
-    order: Cell<u64>,
     flags: Cell<u8>,
     _pinned: PhantomPinned,
 }
 
-/// It is in the ring.
+/// It is in a ring.
 const JOINED: u8 = 1;
 /// It was notified alone: whoever gives the notification up passes it on.
 const BY_ONE: u8 = 2;
@@ -145,7 +153,6 @@ impl Ticket {
             node: Node::new(request, tracked),
             deliver: Cell::new(wake),
             target: Cell::new(ptr::null()),
-            order: Cell::new(0),
             flags: Cell::new(0),
             _pinned: PhantomPinned,
         }
@@ -157,7 +164,7 @@ impl Ticket {
         Self::new(NOTHING, tracked)
     }
 
-    /// Whether it is in the ring.
+    /// Whether it is in a ring.
     ///
     /// # Safety
     ///
@@ -165,16 +172,6 @@ impl Ticket {
     pub(super) unsafe fn is_joined(this: *const Self) -> bool {
         // SAFETY: Q1.
         unsafe { (*this).flags.get() & JOINED != 0 }
-    }
-
-    /// Its number in the queue.
-    ///
-    /// # Safety
-    ///
-    /// Under the inner lock, in the ring.
-    pub(super) unsafe fn order(this: *const Self) -> u64 {
-        // SAFETY: Q1.
-        unsafe { (*this).order.get() }
     }
 
     pub(crate) fn node(&self) -> &Node {
@@ -217,7 +214,7 @@ impl fmt::Debug for Ticket {
 pub(super) struct Ring<'a>(&'a mut *const ());
 
 impl Ring<'_> {
-    fn last(&self) -> Option<*const Ticket> {
+    pub(super) fn last(&self) -> Option<*const Ticket> {
         let last: *const Ticket = self.0.cast();
         if last.is_null() { None } else { Some(last) }
     }
@@ -225,12 +222,6 @@ impl Ring<'_> {
     pub(super) fn first(&self) -> Option<*const Ticket> {
         // SAFETY: Q1, Q3: the ring's members are alive.
         self.last().map(|last| unsafe { (*last).node.next.get() }.cast())
-    }
-
-    /// The number of the last one, of a ring in which somebody is.
-    pub(super) fn newest(&self) -> u64 {
-        // SAFETY: Q1, Q3.
-        self.last().map_or(0, |last| unsafe { (*last).order.get() })
     }
 
     /// The one behind a ticket of the ring.
@@ -256,9 +247,6 @@ impl Ring<'_> {
             unsafe { this.node.set_waker(waker) };
         }
         this.node.set_state(state::QUEUED, Ordering::Relaxed);
-        // SAFETY: Q1, Q3: the last is alive.
-        let order = self.last().map_or(0, |last| unsafe { (*last).order.get() }.wrapping_add(1));
-        this.order.set(order);
         this.flags.set(JOINED);
         // SAFETY: in no ring, and pinned, by this function's contract.
         unsafe { self.push(ticket) };
@@ -268,9 +256,9 @@ impl Ring<'_> {
     ///
     /// # Safety
     ///
-    /// Under the inner lock, by the owner; the ticket is in the ring.
+    /// Under the inner lock, by the owner; the ticket is in a ring.
     pub(super) unsafe fn withdraw(&mut self, ticket: *const Ticket) -> Option<Waker> {
-        // SAFETY: Q2: in the ring, and alive.
+        // SAFETY: Q2: in a ring, and alive.
         let this = unsafe {
             self.unlink(ticket);
             &*ticket
@@ -325,9 +313,11 @@ impl Ring<'_> {
         *self.0 = ticket.cast();
     }
 
+    /// Takes a ticket out of its ring: this one, or a notifier's (Q7).
+    ///
     /// # Safety
     ///
-    /// Under the inner lock; the ticket is in the ring.
+    /// Under the inner lock; the ticket is in a ring.
     unsafe fn unlink(&mut self, ticket: *const Ticket) {
         let node = Ticket::node_of(ticket);
         // SAFETY: Q1, Q3.
@@ -345,7 +335,27 @@ impl Ring<'_> {
         }
     }
 
-    /// Takes a ticket out of the ring and delivers it.
+    /// Hands everybody over to the ring of `head`, which is new. `false`: nobody
+    /// is here.
+    ///
+    /// # Safety
+    ///
+    /// Under the inner lock; `head` stays as Q7 says.
+    unsafe fn hand_over(&mut self, head: *const Node) -> bool {
+        let Some(last) = self.last().map(Ticket::node_of) else { return false };
+        // SAFETY: Q1, Q3; `head` by this function's contract.
+        unsafe {
+            let first = (*last).next.get();
+            (*head).next.set(first);
+            (*head).prev.set(last);
+            (*first).prev.set(head);
+            (*last).next.set(head);
+        }
+        *self.0 = ptr::null();
+        true
+    }
+
+    /// Takes a ticket out of its ring and delivers it.
     ///
     /// # Safety
     ///
@@ -493,7 +503,9 @@ impl<I: InnerLock> WaitQueue<I> {
     }
 
     fn notify_each(&self, here: Option<Here<'_>>) -> usize {
-        let mut all = All { queue: self, here, end: None, last: None, more: true, count: 0 };
+        let place = UnsafeCell::new(None);
+        let mut all =
+            All { queue: self, here, place: &place, head: ptr::null(), more: true, count: 0 };
         while all.more {
             all.round();
         }
@@ -656,38 +668,54 @@ impl<I: InnerLock> WaitQueue<I> {
 struct All<'a, I: InnerLock> {
     queue: &'a WaitQueue<I>,
     here: Option<Here<'a>>,
-    /// The number of the last one who waited at the beginning.
-    end: Option<u64>,
-    /// The number of the last one who was notified.
-    last: Option<u64>,
+    /// Where the head of its ring is made, if it needs one.
+    place: &'a UnsafeCell<Option<Node>>,
+    /// The head; null as long as nobody was handed over to it.
+    head: *const Node,
     more: bool,
     count: usize,
 }
 
 impl<I: InnerLock> All<'_, I> {
+    /// The one to be notified next.
+    ///
+    /// # Safety
+    ///
+    /// Under the inner lock.
+    unsafe fn next(&self, ring: &Ring<'_>) -> Option<*const Ticket> {
+        if self.head.is_null() {
+            return ring.first();
+        }
+        // SAFETY: Q1, Q7.
+        let first = unsafe { (*self.head).next.get() };
+        if first == self.head { None } else { Some(first.cast()) }
+    }
+
     fn round(&mut self) {
-        self.more = false;
         let mut batch = Batch::new();
         self.queue.inner.with(|last| {
             let mut ring = Ring(last);
             for _ in 0..BATCH {
-                let (Some(first), Some(last)) = (ring.first(), ring.last()) else { return };
-                // SAFETY: Q1, Q3.
-                let (order, newest) = unsafe { ((*first).order.get(), (*last).order.get()) };
-                let end = *self.end.get_or_insert(newest);
-                // Between two batches the ring may have been empty: then it
-                // counts from the beginning, and all have come since.
-                if order > end || self.last.is_some_and(|last| order <= last) {
+                // SAFETY: under the inner lock.
+                let Some(next) = (unsafe { self.next(&ring) }) else {
+                    self.more = false;
                     return;
-                }
-                self.last = Some(order);
+                };
                 self.count += 1;
-                // SAFETY: in the ring.
-                if let Some(waker) = unsafe { ring.notify(first, false, self.here) } {
+                // SAFETY: in a ring.
+                if let Some(waker) = unsafe { ring.notify(next, false, self.here) } {
                     batch.push(waker);
                 }
             }
-            self.more = ring.first().is_some();
+            if self.head.is_null() && !Fault::AllInTwoSteps.on() {
+                // SAFETY: nobody else has the place, and nobody knows of it yet.
+                let head = unsafe { &mut *self.place.get() }.insert(Node::new(NOTHING, false));
+                let head = ptr::from_ref(head);
+                // SAFETY: Q7: the place stays where it is, and `drop` goes on
+                // until the ring is empty.
+                self.more = unsafe { ring.hand_over(head) };
+                self.head = head;
+            }
         });
         batch.wake();
     }

@@ -19,7 +19,7 @@ use portunus::{
 
 use crate::executor::Executor;
 use crate::raw;
-use crate::support::{Hand, forget, handed_over, poll_by, ready, until, until_idle, watched};
+use crate::support::{Hand, forget, handed_over, ready, until, until_idle, watched};
 
 type Mutex<B, T> = lock_api::Mutex<RawMutex<B>, T>;
 type RwLock<P, B, T> = lock_api::RwLock<RawRwLock<P, B>, T>;
@@ -856,7 +856,6 @@ on_backends!(
     notify_lets_nothing_go,
     handshakes_of_all_preferences,
     workers_lose_nothing,
-    who_comes_while_all_are_notified_is_not,
     notified_threads_move_into_the_locks_line,
     notified_tasks_ask_in_order,
     notified_tasks_move_into_the_locks_line,
@@ -930,51 +929,6 @@ fn tasks_lose_nothing<E: Executor>() {
 }
 
 on_executors!(tasks_lose_nothing);
-
-/// A waker that does something when it is called.
-struct Does<F>(F);
-
-impl<F: Fn() + Send + Sync + 'static> Wake for Does<F> {
-    fn wake(self: Arc<Self>) {
-        (self.0)();
-    }
-}
-
-/// More wait than a batch takes. Between two batches the others are notified one by
-/// one, the line is empty, and somebody else comes.
-fn who_comes_while_all_are_notified_is_not<B: Backend>() {
-    const BATCH: usize = 16;
-    let mutex = Arc::new(Mutex::<B, ()>::new(()));
-    let (condvar, late) = (Arc::new(Condvar::<B>::new()), Arc::new(StdMutex::new(None)));
-    let between = {
-        let (condvar, late) = (Arc::clone(&condvar), Arc::clone(&late));
-        Waker::from(Arc::new(Does(move || {
-            assert!(condvar.notify_one(), "the last one does not wait");
-            assert_eq!(condvar.waiting(), 0);
-            let waits = Arc::clone(&condvar);
-            let thread = thread::spawn(move || waits.wait(&mut Mutex::<B, ()>::new(()).lock()));
-            until("somebody else waits", || condvar.waiting() == 1);
-            *late.lock().expect("no panic under it") = Some(thread);
-        })))
-    };
-    let hand = Hand::new();
-    let mut waits: Vec<_> = (0..=BATCH)
-        .map(|number| {
-            let mut wait = Box::pin(condvar.wait_async(::smol::block_on(mutex.lock_arc_async())));
-            let waker = if number == 0 { &between } else { hand.waker() };
-            assert!(poll_by(waker, &mut wait).is_pending());
-            wait
-        })
-        .collect();
-    assert_eq!(condvar.notify_all(), BATCH);
-    assert_eq!(condvar.waiting(), 1, "one who came later was notified");
-    drop(waits.drain(..BATCH));
-    drop(ready(hand.poll(&mut waits[0])));
-    assert_eq!(condvar.waiting(), 1);
-    assert!(condvar.notify_one());
-    let late = late.lock().expect("no panic under it").take().expect("it has come");
-    late.join().expect("it does not panic");
-}
 
 /// Polls without waiting for anything.
 #[test]

@@ -62,6 +62,7 @@ mod futures;
 mod limits;
 mod load;
 mod misuse;
+mod notify_all;
 mod observe;
 mod overtaking;
 mod panics;

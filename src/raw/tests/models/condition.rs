@@ -311,6 +311,68 @@ fn nothing_is_followed_of_one_that_may_be_forgotten() {
     });
 }
 
+/// More wait than a batch takes. One goes after the first was woken, and another
+/// comes: that one is not notified, and all others are.
+#[test]
+fn who_comes_later_is_not_notified() {
+    explore(Some(3), || {
+        let hall = Hall::new(Exclusive);
+        let waker = this_thread();
+        let [first, second, third] = [(); 3].map(|()| {
+            hall.shop.acquire(LOCK);
+            Visitor::join(&hall, LOCK, &waker, How::Asking)
+        });
+        let other = hall.clone();
+        let notifier = thread::spawn(move || other.queue.notify_all());
+        first.hold(&hall, &waker, Shop::write);
+        third.cancel(&hall);
+        hall.shop.acquire(LOCK);
+        let late = Visitor::join(&hall, LOCK, &task(), How::Asking);
+        let notified = notifier.join().expect("no panic");
+        assert!(notified == 2 || notified == 3);
+        assert_eq!(hall.queue.len(), 1, "one who came later was notified");
+        second.hold(&hall, &waker, Shop::write);
+        late.cancel(&hall);
+        hall.check(2);
+    });
+}
+
+/// More wait than a batch takes, and one of the rest gives up meanwhile: it was
+/// notified, or has left.
+#[test]
+fn one_of_the_rest_gives_up() {
+    for leaves in [2, 3] {
+        explore(Some(2), move || {
+            let hall = Hall::new(Exclusive);
+            let waker = task();
+            let mut visitors: Vec<_> = (0..4)
+                .map(|_| {
+                    hall.shop.acquire(LOCK);
+                    Visitor::join(&hall, LOCK, &waker, How::Asking)
+                })
+                .collect();
+            let leaver = visitors.remove(leaves);
+            let other = hall.clone();
+            let notifier = thread::spawn(move || other.queue.notify_all());
+            let other = hall.clone();
+            let leaver = thread::spawn(move || leaver.cancel(&other));
+            let last = visitors.pop().expect("three are left");
+            while !last.poll(&hall, &waker) {
+                thread::yield_now();
+            }
+            hall.shop.write();
+            hall.shop.lock.release(LOCK, true);
+            let notified = notifier.join().expect("no panic");
+            assert!(notified == 3 || notified == 4);
+            join(Vec::from([leaver]));
+            for visitor in &visitors {
+                visitor.hold(&hall, &waker, Shop::write);
+            }
+            hall.check(3);
+        });
+    }
+}
+
 /// All are handed over at once, each for one wake-up.
 #[test]
 fn all_futures_are_handed_over() {

@@ -46,6 +46,7 @@ const SEEN: &[(&str, &str)] = &[
     ("NotificationKept", "condition::a_notification_is_passed_on"),
     ("DeliverBehindSibling", "condition::notified_behind_its_own_sibling"),
     ("DeliverForgotten", "condition::nothing_is_followed_of_one_that_may_be_forgotten"),
+    ("AllInTwoSteps", "condition::who_comes_later_is_not_notified"),
     ("UnlockBeforeJoin", "condition::no_notification_is_lost"),
     ("RefuseWithoutGrant", "limits::the_heavy_are_sent_away"),
     ("RefusedUnwoken", "limits::the_heavy_are_sent_away"),
