@@ -4,16 +4,17 @@
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 #![allow(unsafe_code)]
 
+use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex as StdMutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use portunus::ConvertError;
 use portunus::clock::ManualClock;
 use portunus::observe::sync::{
     ArcGuardedReadGuard, ClosableSemaphore, FifoLock, Guarded, GuardedReadGuard, GuardedWriteGuard,
@@ -23,6 +24,7 @@ use portunus::observe::sync::{
 use portunus::observe::{Probe, Report, Reports, Slow, What};
 use portunus::prelude::*;
 use portunus::rules::{self, Access, Permit, ReadWrite};
+use portunus::{Clock, ConvertError};
 
 const fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
@@ -778,6 +780,221 @@ fn a_hook_panics() {
         assert!(catch_unwind(AssertUnwindSafe(|| poll(&mut future, &task()))).is_err());
         drop(future);
         assert_eq!(slots.available_permits(), 1);
+    });
+}
+
+/// A clock that stands, and panics once, at one of its readings.
+struct PanicsAt {
+    reading: usize,
+    read: AtomicUsize,
+}
+
+impl Clock for PanicsAt {
+    fn now(&self) -> Duration {
+        if self.read.fetch_add(1, Ordering::SeqCst) + 1 == self.reading {
+            panic!("the clock panics at reading {}", self.reading);
+        }
+        Duration::ZERO
+    }
+}
+
+/// What does not panic.
+fn calm<T>(f: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(f)).ok()
+}
+
+/// Does all that reads the clock, as often as it is read, with a clock that panics
+/// at another reading each time: nothing stays held, and who got nothing is not
+/// counted.
+fn the_clock_panics_at_each_reading<L: Sync, G: 'static, F: Future<Output = G> + 'static>(
+    make: impl Fn(Probe) -> L,
+    keep_out: impl Fn(&'static L) -> Box<dyn Any>,
+    enter: impl Fn(&'static L) -> G + Sync,
+    tries: &[&dyn Fn(&'static L) -> Option<G>],
+    awaits: &[&dyn Fn(&'static L) -> Pin<Box<F>>],
+    free_waiting_report: impl Fn(&'static L) -> (bool, usize, Report) + Sync,
+) {
+    for reading in 1.. {
+        let clock: &'static PanicsAt = leak(PanicsAt { reading, read: AtomicUsize::new(0) });
+        let lock = leak(make(Probe::new().clocked(clock)));
+        let waiting = || free_waiting_report(lock).1;
+        let entered = AtomicUsize::new(0);
+        let note = |got: bool| {
+            entered.fetch_add(usize::from(got), Ordering::SeqCst);
+            got
+        };
+        let leave = |guard: Option<G>| {
+            if note(guard.is_some()) {
+                calm(|| drop(guard));
+            }
+        };
+        let checked = |what: &str| {
+            let (free, waiting, report) = free_waiting_report(lock);
+            assert!(free && waiting == 0, "{what} at reading {reading} has left something");
+            assert_eq!(report.acquisitions, entered.load(Ordering::SeqCst), "{what} at {reading}");
+        };
+
+        leave(calm(|| enter(lock)));
+        checked("entering at once");
+        for tries in tries {
+            leave(calm(|| tries(lock)).flatten());
+            checked("trying");
+            let inside = calm(|| keep_out(lock));
+            if note(inside.is_some()) {
+                leave(calm(|| tries(lock)).flatten());
+                calm(|| drop(inside));
+            }
+            checked("trying in vain");
+        }
+        for awaits in awaits {
+            let mut future = awaits(lock);
+            match calm(|| poll(&mut future, &task())) {
+                Some(polled) => leave(Some(ready(polled))),
+                None => checked("a poll that brings it"),
+            }
+            calm(|| drop(future));
+            checked("awaiting");
+            for gives_up in [false, true] {
+                let inside = calm(|| keep_out(lock));
+                if note(inside.is_some()) {
+                    let mut future = awaits(lock);
+                    calm(|| poll(&mut future, &task()));
+                    if gives_up {
+                        calm(|| drop(future));
+                        calm(|| drop(inside));
+                    } else {
+                        calm(|| drop(inside));
+                        if let Some(polled) = calm(|| poll(&mut future, &task())) {
+                            leave(Some(ready(polled)));
+                        }
+                        calm(|| drop(future));
+                    }
+                }
+                checked("awaiting its turn");
+            }
+        }
+        let inside = calm(|| keep_out(lock));
+        if note(inside.is_some()) {
+            thread::scope(|scope| {
+                let waiter = scope.spawn(|| {
+                    let guard = calm(|| enter(lock));
+                    if note(guard.is_some()) {
+                        calm(|| drop(guard));
+                    }
+                });
+                until("it waits, or can't", || waiting() == 1 || waiter.is_finished());
+                calm(|| drop(inside));
+            });
+        }
+        checked("waiting");
+        if clock.read.load(Ordering::SeqCst) < reading {
+            // It was not read as often: all readings have had their turn.
+            assert!(reading > 15, "so few readings: {reading}");
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_clock_panics() {
+    within_half_a_minute(|| {
+        the_clock_panics_at_each_reading(
+            |probe| Mutex::from_raw(RawMutex::observed(probe), 0),
+            |mutex| Box::new(mutex.lock()),
+            |mutex| mutex.lock(),
+            &[&|mutex: &'static Mutex<u32>| mutex.try_lock(), &|mutex: &'static Mutex<u32>| {
+                mutex.try_lock_for(ms(0))
+            }],
+            &[&|mutex: &'static Mutex<u32>| Box::pin(mutex.lock_async())],
+            |mutex| (!mutex.is_locked(), waiting(mutex), report(mutex)),
+        );
+    });
+}
+
+/// Of a readers-writer lock: whether it is free, how many wait, and its report.
+fn state(lock: &RwLock<u32>) -> (bool, usize, Report) {
+    // SAFETY: no guard's lock is let go.
+    (!lock.is_locked(), unsafe { lock.raw() }.waiting(), lock.report())
+}
+
+#[test]
+fn a_clock_of_readers_and_writers_panics() {
+    within_half_a_minute(|| {
+        let make = |probe| RwLock::<u32>::from_raw(RawRwLock::observed(probe), 0);
+        the_clock_panics_at_each_reading(
+            make,
+            |lock| Box::new(lock.read()),
+            |lock| lock.write(),
+            &[&|lock: &'static RwLock<u32>| lock.try_write(), &|lock: &'static RwLock<u32>| {
+                lock.try_write_for(ms(0))
+            }],
+            &[&|lock: &'static RwLock<u32>| Box::pin(lock.write_async())],
+            state,
+        );
+        the_clock_panics_at_each_reading(
+            make,
+            |lock| Box::new(lock.write()),
+            |lock| lock.read(),
+            &[&|lock: &'static RwLock<u32>| lock.try_read(), &|lock: &'static RwLock<u32>| {
+                lock.try_read_for(ms(0))
+            }],
+            &[&|lock: &'static RwLock<u32>| Box::pin(lock.read_async())],
+            state,
+        );
+        the_clock_panics_at_each_reading(
+            make,
+            |lock| Box::new(lock.upgradable_read()),
+            |lock| lock.upgradable_read(),
+            &[
+                &|lock: &'static RwLock<u32>| lock.try_upgradable_read(),
+                &|lock: &'static RwLock<u32>| lock.try_upgradable_read_for(ms(0)),
+            ],
+            &[&|lock: &'static RwLock<u32>| Box::pin(lock.upgradable_read_async())],
+            state,
+        );
+    });
+}
+
+#[test]
+fn a_clock_of_holds_and_permits_panics() {
+    within_half_a_minute(|| {
+        the_clock_panics_at_each_reading(
+            |probe| FifoLock::observed(ReadWrite, probe),
+            |table| Box::new(table.acquire(Access::Read)),
+            |table| table.acquire(Access::Write),
+            &[
+                &|table: &'static FifoLock<ReadWrite>| table.try_acquire(Access::Write),
+                &|table: &'static FifoLock<ReadWrite>| table.acquire_for(Access::Write, ms(0)),
+            ],
+            &[&|table: &'static FifoLock<ReadWrite>| Box::pin(table.acquire_async(Access::Write))],
+            |table| (!table.is_locked(), table.waiting(), table.report()),
+        );
+        the_clock_panics_at_each_reading(
+            |probe| Semaphore::observed(2, probe),
+            |slots| Box::new(slots.acquire()),
+            |slots| slots.acquire_many(2).expect("there are two"),
+            &[
+                &|slots: &'static Semaphore| slots.try_acquire_many(2).expect("there are two"),
+                &|slots: &'static Semaphore| {
+                    slots.acquire_many_for(2, ms(0)).expect("there are two")
+                },
+            ],
+            &[&|slots: &'static Semaphore| {
+                Box::pin(async { slots.acquire_many_async(2).await.expect("there are two") })
+            }],
+            |slots| (slots.available_permits() == 2, slots.waiting(), slots.report()),
+        );
+        the_clock_panics_at_each_reading(
+            |probe| Arc::new(Semaphore::observed(1, probe)),
+            |slots| Box::new(slots.acquire()),
+            |slots| slots.acquire_owned(),
+            &[
+                &|slots: &'static Arc<Semaphore>| slots.try_acquire_owned(),
+                &|slots: &'static Arc<Semaphore>| slots.acquire_owned_for(ms(0)),
+            ],
+            &[&|slots: &'static Arc<Semaphore>| Box::pin(slots.acquire_owned_async())],
+            |slots| (slots.available_permits() == 1, slots.waiting(), slots.report()),
+        );
     });
 }
 

@@ -66,7 +66,8 @@ impl<W: RawWaiter> WatchedWaiter<W> {
         since
     }
 
-    /// Notes what a poll has found; lets go by `undo` should the hook panic.
+    /// Notes what a poll has found; lets go by `undo` should the clock or
+    /// the hook panic.
     fn polled(
         &self,
         probe: &Probe,
@@ -82,7 +83,7 @@ impl<W: RawWaiter> WatchedWaiter<W> {
             return Poll::Pending;
         };
         Poll::Ready(match self.end() {
-            None => Stamped { guard: lined, since: probe.entered() },
+            None => probe.admitted(lined, undo),
             Some(start) => probe.served(start, mode, lined, undo),
         })
     }

@@ -76,7 +76,8 @@ pub type WriteGuarded<L, T, R, W> = Acquire<WriteGuardKind<HoldKind<L>, T, R, W>
 struct Waits(Option<Duration>);
 
 impl Waits {
-    /// Notes what a poll has found; lets go by `undo` should the hook panic.
+    /// Notes what a poll has found; lets go by `undo` should the clock or
+    /// the hook panic.
     fn polled<G>(
         &mut self,
         probe: &Probe,
@@ -89,7 +90,7 @@ impl Waits {
             return Poll::Pending;
         };
         Poll::Ready(match self.0.take() {
-            None => Stamped { guard, since: probe.entered() },
+            None => probe.admitted(guard, undo),
             Some(start) => probe.served(start, mode, guard, undo),
         })
     }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::hold::{Hold, units};
 use super::inner::Observed;
-use super::probe::{Probe, Report, Stamped};
+use super::probe::{Probe, Report};
 use crate::backend::Backend;
 use crate::error::TooMany;
 use crate::fifo_lock::{self, request};
@@ -117,7 +117,7 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
         } else {
             self.lock.try_enter(request)?
         };
-        Some(Hold::new(self, units(Stamped { guard: hold, since: self.probe.entered() })))
+        Some(Hold::new(self, units(self.probe.admitted(hold, drop))))
     }
 
     /// Enters at once, or by waiting until `limit`.

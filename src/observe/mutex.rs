@@ -92,8 +92,9 @@ unsafe impl<B: Backend> lock_api::RawMutex for RawMutex<B> {
     }
 
     fn try_lock(&self) -> Option<Stamped<Lined>> {
-        let guard = self.raw.try_lock()?;
-        Some(Stamped { guard, since: self.probe.entered() })
+        // SAFETY: V1.
+        let undo = |guard| unsafe { self.raw.unlock(guard) };
+        Some(self.probe.admitted(self.raw.try_lock()?, undo))
     }
 
     unsafe fn unlock(&self, state: Stamped<Lined>) {

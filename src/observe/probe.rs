@@ -70,6 +70,9 @@ impl Probe {
     }
 
     /// The clock by which it measures.
+    ///
+    /// Should it panic, the panic goes on, nothing is held that nobody knows
+    /// of, and what could not be timed is not counted.
     #[must_use]
     pub const fn clocked(mut self, clock: &'static (dyn Clock + Sync)) -> Self {
         self.clock = clock;
@@ -107,15 +110,18 @@ impl Probe {
         self.clock.now()
     }
 
+    // The clock comes first everywhere: should it panic, nothing is counted.
+
     /// Somebody has entered. When.
-    pub(super) fn entered(&self) -> Duration {
+    fn entered(&self) -> Duration {
+        let now = self.now();
         // Ordering: Relaxed, here and below: numbers by themselves.
         self.acquisitions.fetch_add(1, Ordering::Relaxed);
-        self.now()
+        now
     }
 
     /// Somebody has entered who waited since then. When.
-    pub(super) fn waited(&self, since: Duration, mode: &dyn fmt::Debug) -> Duration {
+    fn waited(&self, since: Duration, mode: &dyn fmt::Debug) -> Duration {
         let now = self.entered();
         self.waits.fetch_add(1, Ordering::Relaxed);
         self.note_wait(now.saturating_sub(since), mode);
@@ -124,8 +130,9 @@ impl Probe {
 
     /// Somebody who waited since then has given up, or was refused.
     pub(super) fn gave_up(&self, since: Duration, mode: &dyn fmt::Debug) {
+        let time = self.now().saturating_sub(since);
         self.given_up.fetch_add(1, Ordering::Relaxed);
-        self.note_wait(self.now().saturating_sub(since), mode);
+        self.note_wait(time, mode);
     }
 
     fn note_wait(&self, time: Duration, mode: &dyn fmt::Debug) {
@@ -153,7 +160,7 @@ impl Probe {
     }
 
     /// Enters, by `now` if that succeeds at once, else by `wait`; lets go by
-    /// `undo` should the hook panic.
+    /// `undo` should the clock or the hook panic.
     pub(super) fn enter<G>(
         &self,
         mode: &dyn fmt::Debug,
@@ -162,7 +169,7 @@ impl Probe {
         undo: impl FnMut(G),
     ) -> Option<Stamped<G>> {
         if let Some(guard) = now() {
-            return Some(Stamped { guard, since: self.entered() });
+            return Some(self.admitted(guard, undo));
         }
         let start = self.now();
         let Some(guard) = wait() else {
@@ -172,8 +179,14 @@ impl Probe {
         Some(self.served(start, mode, guard, undo))
     }
 
+    /// Somebody has entered who did not wait; lets go by `undo` should the clock
+    /// panic.
+    pub(super) fn admitted<G>(&self, guard: G, undo: impl FnMut(G)) -> Stamped<G> {
+        Stamped::since(guard, || self.entered(), undo)
+    }
+
     /// Somebody has entered who waited since then; lets go by `undo` should the
-    /// hook panic.
+    /// clock or the hook panic.
     pub(super) fn served<G>(
         &self,
         start: Duration,
@@ -181,22 +194,7 @@ impl Probe {
         guard: G,
         undo: impl FnMut(G),
     ) -> Stamped<G> {
-        /// Lets go of what it still has where it is dropped.
-        struct Undo<'a, G, F: FnMut(G)>(&'a mut Option<G>, F);
-        impl<G, F: FnMut(G)> Drop for Undo<'_, G, F> {
-            fn drop(&mut self) {
-                if let Some(guard) = self.0.take() {
-                    (self.1)(guard);
-                }
-            }
-        }
-        let mut kept = Some(guard);
-        let undo = Undo(&mut kept, undo);
-        let since = self.waited(start, mode);
-        match undo.0.take() {
-            Some(guard) => Stamped { guard, since },
-            None => unreachable!("it was put there"),
-        }
+        Stamped::since(guard, || self.waited(start, mode), undo)
     }
 
     /// All that was counted.
@@ -238,6 +236,27 @@ pub struct Stamped<G> {
 }
 
 impl<G> Stamped<G> {
+    /// What holds since the time that `now` says; lets go by `undo` should that
+    /// panic.
+    fn since(guard: G, now: impl FnOnce() -> Duration, undo: impl FnMut(G)) -> Self {
+        /// Lets go of what it still has where it is dropped.
+        struct Undo<'a, G, F: FnMut(G)>(&'a mut Option<G>, F);
+        impl<G, F: FnMut(G)> Drop for Undo<'_, G, F> {
+            fn drop(&mut self) {
+                if let Some(guard) = self.0.take() {
+                    (self.1)(guard);
+                }
+            }
+        }
+        let mut kept = Some(guard);
+        let undo = Undo(&mut kept, undo);
+        let since = now();
+        match undo.0.take() {
+            Some(guard) => Self { guard, since },
+            None => unreachable!("it was put there"),
+        }
+    }
+
     /// The state of the same hold in another mode.
     pub(super) fn map(self, to: impl FnOnce(G) -> G) -> Self {
         Self { guard: to(self.guard), since: self.since }

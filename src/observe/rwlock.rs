@@ -139,8 +139,9 @@ unsafe impl<P: Preference, B: Backend> lock_api::RawRwLock for RawRwLock<P, B> {
     }
 
     fn try_lock_shared(&self) -> Option<Stamped<Lined>> {
-        let guard = self.raw.try_lock_shared()?;
-        Some(Stamped { guard, since: self.probe.entered() })
+        // SAFETY: V1.
+        let undo = |guard| unsafe { self.raw.unlock_shared(guard) };
+        Some(self.probe.admitted(self.raw.try_lock_shared()?, undo))
     }
 
     unsafe fn unlock_shared(&self, state: Stamped<Lined>) {
@@ -159,8 +160,9 @@ unsafe impl<P: Preference, B: Backend> lock_api::RawRwLock for RawRwLock<P, B> {
     }
 
     fn try_lock_exclusive(&self) -> Option<Stamped<Lined>> {
-        let guard = self.raw.try_lock_exclusive()?;
-        Some(Stamped { guard, since: self.probe.entered() })
+        // SAFETY: V1.
+        let undo = |guard| unsafe { self.raw.unlock_exclusive(guard) };
+        Some(self.probe.admitted(self.raw.try_lock_exclusive()?, undo))
     }
 
     unsafe fn unlock_exclusive(&self, state: Stamped<Lined>) {
@@ -205,8 +207,9 @@ unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockUpgrade for RawRwLock<
     }
 
     fn try_lock_upgradable(&self) -> Option<Stamped<Lined>> {
-        let guard = self.raw.try_lock_upgradable()?;
-        Some(self.begins(Stamped { guard, since: self.probe.entered() }))
+        // SAFETY: V1.
+        let undo = |guard| unsafe { self.raw.unlock_upgradable(guard) };
+        Some(self.begins(self.probe.admitted(self.raw.try_lock_upgradable()?, undo)))
     }
 
     unsafe fn unlock_upgradable(&self, state: Stamped<Lined>) {

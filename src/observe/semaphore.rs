@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::inner::Observed;
 use super::permit::{Counting, Permit, parts};
-use super::probe::{Probe, Report, Stamped};
+use super::probe::{Probe, Report};
 use crate::backend::Backend;
 use crate::error::{AcquireError, Closed, TooMany, TooManyPermits};
 use crate::rules::Permit as Mode;
@@ -147,10 +147,7 @@ impl<B: Backend> Semaphore<B> {
     /// Takes some now, or none.
     fn try_enter<F: Face>(&self, request: Request) -> Result<Option<Permit<&Self>>, Refusal> {
         let permit = self.semaphore.try_request::<F>(request)?;
-        Ok(permit.map(|guard| {
-            let since = self.probe.entered();
-            Permit::new(self, parts(Stamped { guard, since }))
-        }))
+        Ok(permit.map(|permit| Permit::new(self, parts(self.probe.admitted(permit, drop)))))
     }
 
     /// Takes some, at once or by waiting until `limit`.
