@@ -5,6 +5,8 @@
 
 use std::collections::HashSet;
 use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, LazyLock, Mutex, OnceLock};
 use std::thread;
 
@@ -63,6 +65,9 @@ fn a_registration_takes_the_value_out_unless_detached() {
     assert_eq!(keys(&registry), ["two"]);
     drop(two);
     assert!(registry.is_empty());
+    // Of what was taken out, not even the key is known.
+    let shown = format!("{registry:?}");
+    assert!(!shown.contains("one"), "{shown}");
 }
 
 #[test]
@@ -121,6 +126,12 @@ fn a_key_is_read_anew_each_time() {
     other.rename("new");
     assert!(Arc::ptr_eq(&registry.get(&key("new")).expect("two"), &other));
     assert_eq!(registry.entries().len(), 1);
+    // To its own key, it may be renamed, though that is read.
+    let third = Named::new("third");
+    let reads = registry.register_read(&third, Named::name).expect("free");
+    assert_eq!(reads.rename(key("new")), Err(Duplicate { key: key("new") }));
+    assert_eq!(reads.rename(key("third")), Ok(()));
+    drop(reads);
     // From here on the key is given.
     place.rename(key("given")).expect("free");
     value.rename("unseen");
@@ -211,10 +222,13 @@ fn several_parents_see_a_value_once_each() {
     place.rename(key("l")).expect("free");
     for registry in [&*root, &*left, &*right, &both] {
         assert_eq!(keys(registry), ["l"]);
+        assert_eq!(registry.get(&key("k")), None);
     }
     drop(place);
     for registry in [&*root, &*left, &*right, &both] {
         assert_eq!(registry.len(), 0);
+        // Its `Debug` shows the keys that it still knows.
+        assert!(format!("{registry:?}").ends_with("registered: [] }"), "{registry:?}");
     }
 }
 
@@ -235,6 +249,63 @@ fn what_one_parent_rejects_is_registered_and_renamed_nowhere() {
     assert_eq!((keys(&child), keys(&lenient)), (vec![key("l")], vec![key("l")]));
     assert_eq!(keys(&strict), ["k", "l"]);
     assert_eq!(strict.get(&key("k")).as_deref(), Some(&1));
+}
+
+/// A parent in which the key of one value can't be read any more: what is done
+/// below it is undone while that panics.
+#[test]
+fn a_panic_in_a_registry_above_leaves_nothing_below() {
+    type Names = Registry<String, Named>;
+    let panics = Arc::new(AtomicBool::new(false));
+    let strict: Arc<Names> = Arc::new(Registry::new(Duplicates::Reject));
+    let lenient: Arc<Names> = Arc::new(Registry::new(Duplicates::Shadow));
+    let middle = Arc::new(Names::new(Duplicates::Shadow).under(strict.clone(), |value| value));
+    let child = Names::new(Duplicates::Shadow)
+        .under(lenient.clone(), |value| value)
+        .under(middle.clone(), |value| value);
+    let odd = Named::new("odd");
+    let seen = Arc::clone(&panics);
+    let read = move |value: &Named| {
+        assert!(!seen.load(SeqCst), "the key can't be read");
+        value.name()
+    };
+    let _odd = strict.register_read(&odd, read).expect("free");
+    let value = Named::new("value");
+    let place = child.register(&value, key("old")).expect("free");
+
+    panics.store(true, SeqCst);
+    let other = Named::new("other");
+    let register = AssertUnwindSafe(|| child.register(&other, key("new")).is_ok());
+    assert!(catch_unwind(register).is_err());
+    assert!(catch_unwind(AssertUnwindSafe(|| place.rename(key("new")))).is_err());
+    panics.store(false, SeqCst);
+    for registry in [&*lenient, &*middle, &child] {
+        assert_eq!((registry.len(), keys(registry)), (1, vec![key("old")]));
+    }
+    assert_eq!(keys(&strict), ["odd", "old"]);
+    assert_eq!(place.key(), Some(key("old")));
+    // And it goes on.
+    assert_eq!(place.rename(key("new")), Ok(()));
+    assert_eq!((keys(&child), keys(&strict)), (vec![key("new")], vec![key("new"), key("odd")]));
+}
+
+/// A value whose last reference goes while its key is read.
+#[test]
+fn one_that_dies_when_its_key_is_read_hides_nobody() {
+    let registry: Registry<String, Named> = Registry::new(Duplicates::Shadow);
+    let first = Named::new("k");
+    let _first = registry.register_read(&first, Named::name).expect("no rejection");
+    let last = Arc::new(Mutex::new(Some(Named::new("k"))));
+    let theirs = Arc::clone(&last);
+    let read = move |value: &Named| {
+        theirs.lock().expect("no panic").take();
+        value.name()
+    };
+    let second = last.lock().expect("no panic").clone().expect("it lives");
+    let _second = registry.register_read(&second, read).expect("no rejection");
+    *last.lock().expect("no panic") = Some(second);
+    assert!(Arc::ptr_eq(&registry.get(&key("k")).expect("the first one"), &first));
+    assert_eq!(registry.len(), 1);
 }
 
 /// A value that keeps its own place.

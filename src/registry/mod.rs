@@ -107,8 +107,8 @@ impl From<DefaultKey> for String {
 /// nothing is awaited, and interrupt handlers must stay away. While it is
 /// locked, keys are compared, cloned and dropped, which must not use the
 /// registry. The functions that read keys, and the destructors of values, run
-/// outside. A panic in one
-/// of them changes nothing.
+/// outside. A panic in one of them changes nothing, here and in the registries
+/// above.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -248,11 +248,11 @@ impl<K: Ord + Clone, T: ?Sized, B: Backend> Registry<K, T, B> {
             let after = given.as_ref().map(|(serial, _)| *serial);
             (given, state.read_after(after))
         };
-        let hit = read.iter().rev().find(|(_, read)| read().is_some_and(|read| read == *key));
-        match hit.and_then(|(value, _)| value.upgrade()) {
-            Some(value) => Some(value),
-            None => given.map(|(_, value)| value),
-        }
+        let mut hits =
+            read.iter().rev().filter(|(_, read)| read().is_some_and(|read| read == *key));
+        // One may die as soon as its key was read.
+        let hit = hits.find_map(|(value, _)| value.upgrade());
+        hit.or_else(|| given.map(|(_, value)| value))
     }
 
     /// Whether a live value has this key.
@@ -346,12 +346,11 @@ impl<K: Ord + Clone, T: ?Sized, B: Backend> Registry<K, T, B> {
         if !inserted {
             return Err(duplicate());
         }
+        let mut undo = Undo { registry: self, ticket, undoing: Undoing::Insert };
         for parent in &self.parents {
-            if let Err(error) = parent.insert(ticket, value.clone(), key, present) {
-                self.remove(ticket);
-                return Err(error);
-            }
+            parent.insert(ticket, value.clone(), key, present)?;
         }
+        undo.undoing = Undoing::Nothing;
         Ok(())
     }
 
@@ -370,14 +369,13 @@ impl<K: Ord + Clone, T: ?Sized, B: Backend> Registry<K, T, B> {
             }
         };
         let Some(old) = old else { return Err(duplicate()) };
+        // None where the value is gone, and its place was swept out.
+        let undoing = old.map_or(Undoing::Nothing, Undoing::Rename);
+        let mut undo = Undo { registry: self, ticket, undoing };
         for parent in &self.parents {
-            if let Err(error) = parent.rename(ticket, key, present) {
-                if let Some(old) = old {
-                    self.restore(ticket, &old);
-                }
-                return Err(error);
-            }
+            parent.rename(ticket, key, present)?;
         }
+        undo.undoing = Undoing::Nothing;
         Ok(())
     }
 
@@ -394,6 +392,31 @@ impl<K: Ord + Clone, T: ?Sized, B: Backend> Registry<K, T, B> {
         drop(removed);
         for parent in &self.parents {
             parent.remove(ticket);
+        }
+    }
+}
+
+/// What was done here and may not be done in all above.
+enum Undoing<K> {
+    Nothing,
+    Insert,
+    /// With the key before.
+    Rename(Key<K>),
+}
+
+/// Undoes it: a parent rejects the key, or a key that it reads panics.
+struct Undo<'a, K: Ord + Clone, T: ?Sized, B: Backend> {
+    registry: &'a Registry<K, T, B>,
+    ticket: &'a Ticket,
+    undoing: Undoing<K>,
+}
+
+impl<K: Ord + Clone, T: ?Sized, B: Backend> Drop for Undo<'_, K, T, B> {
+    fn drop(&mut self) {
+        match &self.undoing {
+            Undoing::Nothing => {}
+            Undoing::Insert => self.registry.remove(self.ticket),
+            Undoing::Rename(old) => self.registry.restore(self.ticket, old),
         }
     }
 }
