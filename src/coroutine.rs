@@ -111,13 +111,25 @@ impl<R, Y, X> Yielder<R, Y, X> {
     ///
     /// # Cancel safety
     ///
-    /// Dropped before the driver took the value, the value is lost with it.
+    /// Dropped before the driver took the value, the value is dropped with it;
+    /// dropped later, what the driver answers is.
     ///
     /// # Errors
     ///
     /// What the driver throws.
     pub async fn yield_(&mut self, value: Y) -> Result<R, X> {
+        /// Takes back what the driver has not taken.
+        struct Withdraw<'a, R, Y, X>(&'a Shared<R, Y, X>);
+        impl<R, Y, X> Drop for Withdraw<'_, R, Y, X> {
+            fn drop(&mut self) {
+                drop(self.0.with(|slot| match slot {
+                    Slot::Out(_) => slot.put(Slot::Empty),
+                    Slot::Empty | Slot::In(_) => Slot::Empty,
+                }));
+            }
+        }
         drop(self.slot.with(|slot| slot.put(Slot::Out(value))));
+        let _withdraw = Withdraw(&self.slot);
         poll_fn(|_| {
             let taken = self.slot.with(|slot| match slot.put(Slot::Empty) {
                 Slot::In(answer) => Some(answer),

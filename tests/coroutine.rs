@@ -8,9 +8,9 @@
 mod executor;
 
 use std::cell::RefCell;
-use std::future::{Future, pending, ready};
+use std::future::{Future, pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Waker};
@@ -208,6 +208,55 @@ fn a_step_that_is_dropped_can_be_taken_up() {
     }
     assert_eq!(co.resume(1), Err(Refused { value: 1, why: Misuse::Waiting }));
     assert_eq!(smol::block_on(co.advance()), Ok(Complete(9)));
+}
+
+/// A body that looks elsewhere before it takes what the driver gave.
+#[test]
+fn an_answer_waits_until_the_body_takes_it() {
+    let mut co = Coroutine::new(|mut co: Yielder<u32, u32>| async move {
+        let mut yielding = pin!(co.yield_(1));
+        let polled = poll_fn(|cx| Poll::Ready(yielding.as_mut().poll(cx))).await;
+        assert!(polled.is_pending());
+        Once::default().await;
+        Once::default().await;
+        let Ok(answer) = yielding.await;
+        answer
+    });
+    assert_eq!(co.start(), Ok(Yielded(1)));
+    assert_eq!(co.resume(7), Ok(Waiting));
+    assert_eq!(smol::block_on(co.advance()), Ok(Complete(7)));
+}
+
+#[test]
+fn a_yield_that_is_given_up_hands_nothing_out() {
+    let value = Arc::new(1);
+    let mut co = Coroutine::new(|mut co: Yielder<u32, Arc<u32>>| async move {
+        {
+            let mut yielding = pin!(co.yield_(value));
+            let polled = poll_fn(|cx| Poll::Ready(yielding.as_mut().poll(cx))).await;
+            assert!(polled.is_pending());
+        }
+        Once::default().await;
+        // Given up when the driver has the value: its answer goes nowhere.
+        {
+            let mut yielding = pin!(co.yield_(Arc::new(2)));
+            let mut polled = false;
+            poll_fn(|cx| {
+                assert!(yielding.as_mut().poll(cx).is_pending() || polled);
+                match std::mem::replace(&mut polled, true) {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
+                }
+            })
+            .await;
+        }
+        let Ok(answer) = co.yield_(Arc::new(3)).await;
+        answer
+    });
+    assert_eq!(co.start(), Ok(Waiting), "it awaits something else");
+    assert_eq!(smol::block_on(co.advance()), Ok(Yielded(Arc::new(2))));
+    assert_eq!(co.resume(20), Ok(Yielded(Arc::new(3))));
+    assert_eq!(co.resume(30), Ok(Complete(30)));
 }
 
 #[test]
