@@ -162,8 +162,10 @@ impl<K, B: Backend> Default for UniqueResourceGuards<K, B> {
 impl<K, B: Backend> fmt::Debug for UniqueResourceGuards<K, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("UniqueResourceGuards");
-        if let Some(entries) = self.table.try_lock().map(|table| table.entries) {
+        if let Some(table) = self.table.try_lock() {
             // Those of dropped guards included.
+            let entries = table.buckets.values().map(Vec::len).sum::<usize>();
+            drop(table);
             shown.field("entries", &entries);
         }
         shown.finish_non_exhaustive()

@@ -13,8 +13,8 @@ mod support;
 
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, mpsc};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 
 use executor::{Executor, RunQueue, Smol, TokioCurrent, TokioMulti};
@@ -189,7 +189,9 @@ fn al_8_look_ups_share_the_flag_and_clearing_makes_a_second_holder_possible() {
     let busy = second.try_enter().unwrap();
     assert!(kept.is_busy());
     guards.clear_cache();
+    assert!(format!("{guards:?}").contains("entries: 0,"), "{guards:?}");
     let new = guards.guard(ByAddress(object));
+    assert!(format!("{guards:?}").contains("entries: 1,"), "{guards:?}");
     assert!(!new.is(&kept) && !new.is_busy());
     drop(new.try_enter().unwrap());
     drop(busy);
@@ -299,6 +301,39 @@ fn keys_may_use_the_table_and_may_panic() {
 
 fn others_of() -> UniqueResourceGuards<u32, Threads> {
     UniqueResourceGuards::new()
+}
+
+/// A key that is looked up while it is compared.
+struct Nested(u32);
+
+static NESTED: UniqueResourceGuards<Nested, Threads> = UniqueResourceGuards::new();
+static INNER: OnceLock<UniqueResourceGuard<Nested>> = OnceLock::new();
+
+impl PartialEq for Nested {
+    fn eq(&self, other: &Self) -> bool {
+        if self.0 != other.0 && !LOOKS.swap(true, SeqCst) {
+            assert!(INNER.set(NESTED.guard(Self(2))).is_ok());
+        }
+        self.0 == other.0
+    }
+}
+
+static LOOKS: AtomicBool = AtomicBool::new(false);
+
+impl Eq for Nested {}
+
+impl Hash for Nested {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        1_u8.hash(state);
+    }
+}
+
+#[test]
+fn a_guard_that_was_made_meanwhile_is_found() {
+    let one = NESTED.guard(Nested(1));
+    let two = NESTED.guard(Nested(2));
+    let inner = INNER.get().expect("it was compared with the first one");
+    assert!(two.is(inner) && !two.is(&one));
 }
 
 #[test]
