@@ -270,9 +270,16 @@ fn set_when_read_waits_for_a_reader<B: Backend>() {
         assert!(writer.poll(set.as_mut()).is_ready());
         assert_eq!(reader.poll(get.as_mut()), Poll::Ready(new));
     }
+    // Who waits for a reader is not woken by anything else.
+    let observer = Hand::new();
+    let mut sees = pin!(value.wait_for_reader_async());
+    assert!(observer.poll(sees.as_mut()).is_pending());
+    value.set(2);
+    assert_eq!(observer.wakes(), 0);
     // A reader is there already.
     let mut get = pin!(value.get_async());
     assert!(reader.poll(get.as_mut()).is_pending());
+    assert!(observer.wakes() == 1 && observer.poll(sees.as_mut()).is_ready());
     assert!(writer.poll(pin!(value.set_when_read_async(7))).is_ready());
     assert_eq!(reader.poll(get.as_mut()), Poll::Ready(7));
 }
@@ -291,6 +298,9 @@ fn several_wait_for_readers<B: Backend>() {
     let mut get = pin!(value.get_async());
     assert!(reader.poll(get.as_mut()).is_pending());
     assert_eq!(wakes(), [1, 0, 0]);
+    // The reader is that of the first one, who has not run yet.
+    assert!(reader.poll(pin!(value.set_when_read_async(4))).is_pending());
+    assert_eq!(value.value(), 0);
     // Dropped with the reader that it was woken for.
     sets[0] = None;
     assert_eq!(wakes(), [1, 1, 0]);
@@ -585,6 +595,10 @@ fn time_is_a_limit<B: Backend>() {
     let flag = AtomicBool::new(false);
     let predicate = Predicate::<_, B>::new(Condition::new(), || flag.load(SeqCst));
     assert!(predicate.wait_for(TIME).timed_out());
+    // When the time is over it is asked once more, though nobody has notified.
+    let asked = AtomicUsize::new(0);
+    let second = Predicate::<_, B>::new(Condition::new(), || asked.fetch_add(1, SeqCst) == 1);
+    assert!(!second.wait_for(TIME).timed_out());
     // It can be waited for again.
     flag.store(true, SeqCst);
     assert!(!predicate.wait_for(TIME).timed_out());
@@ -746,6 +760,18 @@ fn a_notification_lets_readers_look<B: Backend>() {
     assert!(value.has_waiting_read());
     assert_eq!(fresh.poll(next.as_mut()), Poll::Ready(Ok(3)));
     assert!(!value.has_waiting_read());
+    // Woken for a value that has gone when it runs: another one is news again.
+    {
+        let mut next = pin!(value.get_next_where_async(|v| *v == 3));
+        assert!(fresh.poll(next.as_mut()).is_pending());
+        assert_eq!(value.set(3), Ok(()));
+        stored.store(2, SeqCst);
+        assert_eq!(value.set(2), Ok(()));
+        assert!(fresh.poll(next.as_mut()).is_pending());
+        stored.store(3, SeqCst);
+        assert_eq!(value.condition().notify(), 1);
+        assert_eq!(fresh.poll(next.as_mut()), Poll::Ready(Ok(3)));
+    }
     // Woken by a notification, and dropped instead of asked.
     {
         let mut get = Box::pin(value.get_where_async(|v| *v == 4));
@@ -786,8 +812,28 @@ fn behind_a_predicate_that_panics<B: Backend>() {
     }
 }
 
+/// Who comes to read asks others only where somebody waits for readers.
+#[track_caller]
+fn nobody_waits_for_readers<B: Backend>(value: &Accessor<u32, B>) {
+    let (asked, hand) = (Arc::new(AtomicUsize::new(0)), Hand::new());
+    let count = Arc::clone(&asked);
+    let counting = move || count.fetch_add(1, SeqCst) > 9;
+    let counts = Predicate::<_, B, _>::new(value.condition(), counting);
+    let mut wait = pin!(counts.wait_async());
+    assert!(hand.poll(wait.as_mut()).is_pending());
+    assert!(hand.poll(pin!(value.get_async())).is_pending());
+    assert_eq!(asked.load(SeqCst), 1);
+}
+
 /// The same for who waits until somebody reads.
 fn a_writer_behind_a_predicate_that_panics<B: Backend>() {
+    // They look again, or are dropped.
+    for drops in [false, true] {
+        writers_behind_a_predicate_that_panics::<B>(drops);
+    }
+}
+
+fn writers_behind_a_predicate_that_panics<B: Backend>(drops: bool) {
     let value = Accessor::<_, B>::new(0);
     let (armed, bad, writer) = (Arc::new(AtomicBool::new(false)), Hand::new(), Hand::new());
     let seen = Arc::clone(&armed);
@@ -797,9 +843,9 @@ fn a_writer_behind_a_predicate_that_panics<B: Backend>() {
     });
     let mut wait = Box::pin(predicate.wait_async());
     assert!(bad.poll(wait.as_mut()).is_pending());
-    let mut set = pin!(value.set_when_read_async(1));
+    let mut set = Box::pin(value.set_when_read_async(1));
     assert!(writer.poll(set.as_mut()).is_pending());
-    let mut sees = pin!(value.wait_for_reader_async());
+    let mut sees = Box::pin(value.wait_for_reader_async());
     assert!(writer.poll(sees.as_mut()).is_pending());
     armed.store(true, SeqCst);
     let reader = Hand::new();
@@ -809,6 +855,11 @@ fn a_writer_behind_a_predicate_that_panics<B: Backend>() {
     armed.store(false, SeqCst);
     drop(wait);
     assert_eq!(writer.wakes(), 2);
+    if drops {
+        drop((get, set, sees));
+        nobody_waits_for_readers(&value);
+        return;
+    }
     // Nobody reads: the writer has been woken for nothing, and waits again.
     drop(get);
     assert!(writer.poll(set.as_mut()).is_pending());
@@ -818,6 +869,7 @@ fn a_writer_behind_a_predicate_that_panics<B: Backend>() {
     assert!(writer.poll(sees.as_mut()).is_ready());
     assert!(writer.poll(set.as_mut()).is_ready());
     assert_eq!(reader.poll(get.as_mut()), Poll::Ready(1));
+    nobody_waits_for_readers(&value);
 }
 
 /// Accessors that look at a field of an object through a view that is made anew
