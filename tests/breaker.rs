@@ -265,6 +265,29 @@ fn al_14_a_default_of_none_is_given_but_not_when_it_is_open() {
 }
 
 #[test]
+fn each_way_to_call_counts_its_failures() {
+    let clock = ManualClock::new();
+    let breaker = breaker(&clock, 9, 10, 1);
+    let hand = Hand::new();
+    let inner = Err(CircuitError::Inner("no"));
+    let fails = |_: ()| now(Err::<u32, _>("no"));
+    let all = breaker.counting(|_: &&str| true);
+    let wrapped = breaker.wrap(fails);
+    assert_eq!(breaker.call(|| Err::<u32, _>("no")), inner);
+    assert_eq!(ready(hand.poll(&mut Box::pin(breaker.call_async(fails(()))))), inner);
+    assert_eq!(ready(hand.poll(&mut Box::pin(breaker.call_async_or(1, fails(()))))), Ok(1));
+    assert_eq!(all.call(|| Err::<u32, _>("no")), inner);
+    assert_eq!(ready(hand.poll(&mut Box::pin(all.call_async(fails(()))))), inner);
+    assert_eq!(ready(hand.poll(&mut Box::pin(all.call_async_or(1, fails(()))))), Ok(1));
+    assert_eq!(breaker.wrap(|()| Err::<u32, _>("no")).call(()), inner);
+    stands(&breaker, Closed, 7);
+    assert_eq!(ready(hand.poll(&mut Box::pin(wrapped.call_async(())))), inner);
+    stands(&breaker, Closed, 8);
+    fail(&breaker);
+    stands(&breaker, Open, 0);
+}
+
+#[test]
 fn an_error_that_does_not_count_is_given_and_gives_its_try_back() {
     let clock = ManualClock::new();
     let breaker = breaker(&clock, 1, 10, 1);
@@ -343,6 +366,11 @@ fn names_states_and_errors_can_be_shown() {
     let half = CircuitError::<String>::HalfOpen { name: Name::Number(2), tries: 5 };
     assert_eq!(half.to_string(), "circuit breaker #2 is half-open and its 5 tries are taken");
     assert_eq!(half.into_inner(), None);
+    // It shows itself as its inner error, and so has the source of that one.
+    let caused =
+        portunus::coroutine::Refused { value: (), why: portunus::coroutine::Misuse::Closed };
+    let source = std::error::Error::source(&CircuitError::Inner(caused)).map(ToString::to_string);
+    assert_eq!(source.as_deref(), Some("the coroutine was closed"));
     let inner = CircuitError::Inner("x".parse::<u8>().unwrap_err());
     assert_eq!(inner.to_string(), "invalid digit found in string");
     assert!(!inner.is_refusal() && inner.into_inner().is_some());

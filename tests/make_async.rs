@@ -180,7 +180,11 @@ fn dropping_the_future_does_not_stop_the_call_and_drops_its_result() {
         runs.0.fetch_add(1, Ordering::SeqCst);
         Noisy(drops)
     });
+    let (mut call, waker) = (Box::pin(call), Arc::new(Count::default()));
+    let polled = call.as_mut().poll(&mut Context::from_waker(&Waker::from(waker.clone())));
+    assert!(polled.is_pending() && Arc::strong_count(&waker) == 2);
     drop(call);
+    assert_eq!(Arc::strong_count(&waker), 1, "its waker is kept");
     assert_eq!(ran.0.load(Ordering::SeqCst), 0);
     pool.run_one();
     assert_eq!((ran.0.load(Ordering::SeqCst), dropped.0.load(Ordering::SeqCst)), (1, 1));

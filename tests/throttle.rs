@@ -92,6 +92,10 @@ fn al_6_three_nested_entries_take_two_distances_and_an_error_surfaces() {
     let mut call = Box::pin(throttle.call_with(sleep, now(Err::<(), _>("body"))));
     assert_eq!(ready(hand.poll(&mut call)), Err("body"));
     assert_eq!((throttle.successes(), throttle.fails()), (0, 1));
+    // A slot that is there at once is not slept for.
+    clock.advance(millis(100));
+    let sleep = |_| -> std::future::Pending<()> { panic!("nothing to sleep for") };
+    ready(hand.poll(&mut Box::pin(throttle.enter_with(sleep)))).success();
 }
 
 #[test]
@@ -177,6 +181,12 @@ fn al_17_numbers_that_do_not_fit_together_are_refused() {
     );
     assert_eq!(refused(ThrottleOptions { ufactor: 0.0, ..base }), ThrottleError::Factor(0.0));
     assert_eq!(refused(ThrottleOptions { lfactor: -1.0, ..base }), ThrottleError::Factor(-1.0));
+    let infinite = f64::INFINITY;
+    assert_eq!(
+        refused(ThrottleOptions { ufactor: infinite, ..base }),
+        ThrottleError::Factor(infinite)
+    );
+    assert!(ThrottleOptions { lbound: 0.5, ubound: 0.5, jitter: 1.0, ..base }.check().is_ok());
     assert_eq!(refused(ThrottleOptions { jitter: 1.5, ..base }), ThrottleError::Jitter(1.5));
     assert_eq!(refused(ThrottleOptions { jitter: -0.5, ..base }), ThrottleError::Jitter(-0.5));
     let error = refused(ThrottleOptions { init_rate: 200.0, ..base });
@@ -255,7 +265,17 @@ fn entering_without_waiting_reserves_nothing_when_it_would_wait() {
     let refused: TooLong = throttle.reserve_within(millis(99)).unwrap_err();
     assert_eq!(refused.wait(), millis(100));
     drop(throttle.reserve_within(millis(100)).unwrap());
-    clock.advance(millis(100));
+    // Just near enough, where nothing was refused before, and where it was.
+    for (refused_before, wait) in [(false, 100), (true, 200)] {
+        if refused_before {
+            assert_eq!(throttle.try_enter().unwrap_err().wait(), millis(wait));
+        }
+        let slot = throttle.reserve_within(millis(wait)).unwrap();
+        assert_eq!((slot.wait(), slot.at()), (millis(wait), millis(wait)));
+        slot.enter().success();
+    }
+    assert_eq!(throttle.try_enter().unwrap_err().wait(), millis(300));
+    clock.advance(millis(300));
     throttle.try_enter().unwrap().success();
 }
 
@@ -303,6 +323,12 @@ fn rate_and_bounds_may_change_at_any_time() {
     let error = throttle.set_rate_bounds(0.0, 90.0).unwrap_err();
     assert_eq!(error, ThrottleError::Rates { init_rate: 40.0, min_rate: 0.0, max_rate: 90.0 });
     assert!(throttle.set_rate_bounds(9.0, f64::NAN).is_err());
+    assert!(throttle.set_rate_bounds(9.0, f64::INFINITY).is_err());
+    assert!(throttle.set_rate_bounds(9.0, 8.0).is_err());
+    assert_eq!((throttle.rate(), throttle.set_rate_bounds(50.0, 50.0)), (40.0, Ok(())));
+    assert_eq!((throttle.rate(), throttle.set_rate(1.0)), (50.0, Ok(50.0)));
+    throttle.set_rate_bounds(40.0, 90.0).unwrap();
+    throttle.set_rate(40.0).unwrap();
     assert_eq!(throttle.set_rate(1.0), Ok(40.0));
     let other = ThrottleOptions { window: 1, max_rate: 30.0, ..options() };
     throttle.reconfigure(other.check().unwrap());
@@ -367,7 +393,7 @@ fn the_random_source_is_asked_where_a_distance_varies() {
 #[test]
 fn a_refusal_is_never_older_than_the_last_change() {
     type Change = fn(&Throttle<&ManualClock>);
-    let changes: [(&str, Change, u64); 6] = [
+    let changes: [(&str, Change, u64); 7] = [
         ("rate", |throttle| assert_eq!(throttle.set_rate(50.0), Ok(50.0)), 15),
         ("bounds", |throttle| throttle.set_rate_bounds(1.0, 5.0).unwrap(), 195),
         (
@@ -394,6 +420,16 @@ fn a_refusal_is_never_older_than_the_last_change() {
             475,
         ),
         ("one more", |throttle| throttle.reserve().enter().success(), 195),
+        (
+            "a slot",
+            |throttle| {
+                // Reserved, and not yet entered.
+                let slot = throttle.reserve();
+                assert_eq!(throttle.try_enter().unwrap_err().wait(), millis(195));
+                drop(slot);
+            },
+            95,
+        ),
         ("nothing", |_| (), 95),
     ];
     for (what, change, wait) in changes {
@@ -468,6 +504,10 @@ fn extreme_rates_do_not_overflow() {
     };
     let throttle = throttle(slow, &clock);
     throttle.reserve().enter().success();
+    // A refusal for longer than a word can say.
+    for _ in 0..2 {
+        assert_eq!(throttle.try_enter().unwrap_err().wait(), Duration::MAX);
+    }
     let far = throttle.reserve();
     assert_eq!(far.wait(), Duration::MAX);
     assert_eq!(throttle.reserve().wait(), Duration::MAX);
