@@ -200,6 +200,27 @@ fn any_future_is_a_time_limit() {
     assert_eq!(ready(hand.poll(&mut wait)).unwrap().position(), 0);
 }
 
+/// A time that is over just when the barrier has its end: the end counts.
+#[test]
+fn a_time_that_is_over_after_the_end_is_nothing() {
+    let hand = Hand::new();
+    let barrier = barrier(2);
+    let last = Cell::new(0);
+    let timeout = poll_fn(|_| {
+        last.set(barrier.wait(2).unwrap().position());
+        Poll::Ready(())
+    });
+    let mut wait = Box::pin(barrier.wait_async_or(1, timeout));
+    assert_eq!(seen(&ready(hand.poll(&mut wait)).unwrap()), (0, vec![1, 2]));
+    assert_eq!((last.get(), barrier.state()), (1, Tripped));
+
+    let barrier = self::barrier::<u32>(2);
+    let timeout = poll_fn(|_| if barrier.abort() { Poll::Ready(()) } else { Poll::Pending });
+    let mut wait = Box::pin(barrier.wait_async_or(1, timeout));
+    assert_eq!(ready(hand.poll(&mut wait)).unwrap_err(), broken(Aborted));
+    assert_eq!(barrier.state(), Aborted);
+}
+
 #[test]
 fn sizes_that_cannot_be_are_refused() {
     assert_eq!(StatefulBarrier::<u32>::new(0).unwrap_err(), BarrierSizeError::NoParties);
@@ -393,6 +414,53 @@ fn a_cyclic_barrier_begins_anew_for_whoever_comes_next() {
     assert_eq!(barrier.state(), TimedOut);
     barrier.reset();
     assert!(hand.poll(&mut Box::pin(barrier.wait_async(1))).is_pending());
+}
+
+#[test]
+fn a_cancelled_party_breaks_a_cyclic_barrier_if_told_to() {
+    let hand = Hand::new();
+    let barrier = CyclicBarrier::new(3).unwrap().cancel_breaks().named("test");
+    for _ in 0..2 {
+        let mut waits = [1, 2].map(|state| Box::pin(barrier.wait_async(state)));
+        for wait in &mut waits {
+            assert!(hand.poll(wait).is_pending());
+        }
+        let [first, mut second] = waits;
+        drop(first);
+        assert_eq!(ready(hand.poll(&mut second)).unwrap_err(), broken(Aborted));
+        assert_eq!((barrier.state(), barrier.waiting()), (Aborted, 0));
+        barrier.reset();
+    }
+}
+
+#[test]
+fn a_cyclic_barrier_keeps_no_round_that_is_over() {
+    let alive = AtomicUsize::new(0);
+    let barrier = CyclicBarrier::new(1).unwrap();
+    let gathered = barrier.wait(Counted::new(&alive, false)).unwrap();
+    assert_eq!(alive.load(SeqCst), 1);
+    drop(gathered);
+    assert_eq!(alive.load(SeqCst), 0);
+}
+
+/// The last party of a round panics before it could begin the next one.
+#[test]
+fn a_panic_of_the_last_party_does_not_end_a_cyclic_barrier() {
+    let alive = AtomicUsize::new(0);
+    let state = |panics| Counted::new(&alive, panics);
+    let full = || {
+        let barrier = CyclicBarrier::new(1).unwrap().keeping(0).named("test");
+        assert_eq!(panic_of(|| barrier.wait(state(true)).is_ok()), "dropped");
+        assert_eq!((barrier.state(), barrier.waiting()), (Waiting, 0));
+        barrier
+    };
+    let barrier = full();
+    assert_eq!(barrier.wait(state(false)).unwrap().position(), 0);
+    // An abort is one of the round that comes next.
+    let barrier = full();
+    assert!(barrier.abort() && !barrier.abort());
+    assert_eq!(barrier.wait(None).err(), Some(broken(Aborted)));
+    assert_eq!(alive.load(SeqCst), 0);
 }
 
 #[test]
