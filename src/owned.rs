@@ -37,6 +37,18 @@ impl<R: Rules, B: Backend> Kept<R, B> for FifoLock<R, B> {
 /// A [`Hold`] that keeps its lock alive, and so may outlive every borrow.
 ///
 /// `L` is what is kept alive: the lock, or a [`Guarded`](crate::Guarded).
+///
+/// ```
+/// use std::{sync::Arc, thread};
+/// use portunus::rules::{Access, ReadWrite};
+/// use portunus::sync::FifoLock;
+///
+/// let lock = Arc::new(FifoLock::new(ReadWrite));
+/// let hold = lock.acquire_owned(Access::Write);
+/// assert!(lock.try_acquire_owned(Access::Read).is_none());
+/// thread::spawn(move || drop(hold)).join().expect("no panic");
+/// assert!(!lock.is_locked());
+/// ```
 #[must_use = "a hold that is dropped at once releases at once"]
 pub struct OwnedHold<R: Rules, B: Backend, L: ?Sized + Kept<R, B> = FifoLock<R, B>> {
     lock: Arc<L>,
@@ -117,45 +129,6 @@ impl<R: Rules, B: Backend, L: ?Sized + Kept<R, B>> fmt::Debug for OwnedHold<R, B
 }
 
 impl<R: Rules, B: Backend> FifoLock<R, B> {
-    /// As [`acquire`](Self::acquire), with a hold that keeps the lock alive.
-    pub fn acquire_owned(self: &Arc<Self>, mode: R::Mode) -> OwnedHold<R, B> {
-        self.own(self.acquire(mode))
-    }
-
-    /// As [`try_acquire`](Self::try_acquire), with a hold that keeps the lock
-    /// alive.
-    pub fn try_acquire_owned(self: &Arc<Self>, mode: R::Mode) -> Option<OwnedHold<R, B>> {
-        self.try_acquire(mode).map(|hold| self.own(hold))
-    }
-
-    /// As [`acquire_many`](Self::acquire_many), with a hold that keeps the lock
-    /// alive.
-    ///
-    /// # Errors
-    ///
-    /// [`TooMany`] when not even an empty lock would admit so many.
-    pub fn acquire_many_owned(
-        self: &Arc<Self>,
-        mode: R::Mode,
-        weight: u32,
-    ) -> Result<OwnedHold<R, B>, TooMany> {
-        Ok(self.own(self.acquire_many(mode, weight)?))
-    }
-
-    /// As [`try_acquire_many`](Self::try_acquire_many), with a hold that keeps
-    /// the lock alive.
-    ///
-    /// # Errors
-    ///
-    /// [`TooMany`] when not even an empty lock would admit so many.
-    pub fn try_acquire_many_owned(
-        self: &Arc<Self>,
-        mode: R::Mode,
-        weight: u32,
-    ) -> Result<Option<OwnedHold<R, B>>, TooMany> {
-        Ok(self.try_acquire_many(mode, weight)?.map(|hold| self.own(hold)))
-    }
-
     pub(crate) fn own(self: &Arc<Self>, hold: Hold<'_, R, B>) -> OwnedHold<R, B> {
         OwnedHold::new(Arc::clone(self), hold.into_units())
     }
@@ -214,46 +187,6 @@ impl<B: Backend> fmt::Debug for OwnedPermit<B> {
 }
 
 impl<B: Backend> Semaphore<B> {
-    /// As [`acquire`](Self::acquire), with a permit that keeps the semaphore
-    /// alive.
-    ///
-    /// # Panics
-    ///
-    /// If it is closed, or becomes so while this waits.
-    #[track_caller]
-    pub fn acquire_owned(self: &Arc<Self>) -> OwnedPermit<B> {
-        self.own(self.acquire())
-    }
-
-    /// As [`acquire_many`](Self::acquire_many), with permits that keep the
-    /// semaphore alive.
-    ///
-    /// # Errors
-    ///
-    /// [`TooMany`] when there are fewer permits in all.
-    pub fn acquire_many_owned(self: &Arc<Self>, count: u32) -> Result<OwnedPermit<B>, TooMany> {
-        Ok(self.own(self.acquire_many(count)?))
-    }
-
-    /// As [`try_acquire`](Self::try_acquire), with a permit that keeps the
-    /// semaphore alive.
-    pub fn try_acquire_owned(self: &Arc<Self>) -> Option<OwnedPermit<B>> {
-        self.try_acquire().map(|permit| self.own(permit))
-    }
-
-    /// As [`try_acquire_many`](Self::try_acquire_many), with permits that keep
-    /// the semaphore alive.
-    ///
-    /// # Errors
-    ///
-    /// [`TooMany`] when there are fewer permits in all.
-    pub fn try_acquire_many_owned(
-        self: &Arc<Self>,
-        count: u32,
-    ) -> Result<Option<OwnedPermit<B>>, TooMany> {
-        Ok(self.try_acquire_many(count)?.map(|permit| self.own(permit)))
-    }
-
     pub(crate) fn own(self: &Arc<Self>, permit: Permit<'_, B>) -> OwnedPermit<B> {
         let (count, lined) = permit.into_parts();
         OwnedPermit::new(Arc::clone(self), count, lined)
@@ -261,52 +194,6 @@ impl<B: Backend> Semaphore<B> {
 }
 
 impl<B: Backend> ClosableSemaphore<B> {
-    /// As [`acquire`](Self::acquire), with a permit that keeps the semaphore
-    /// alive.
-    ///
-    /// # Errors
-    ///
-    /// [`Closed`] if it is, or becomes so while this waits.
-    pub fn acquire_owned(self: &Arc<Self>) -> Result<OwnedPermit<B>, Closed> {
-        Ok(self.own(self.acquire()?))
-    }
-
-    /// As [`acquire_many`](Self::acquire_many), with permits that keep the
-    /// semaphore alive.
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn acquire_many_owned(
-        self: &Arc<Self>,
-        count: u32,
-    ) -> Result<OwnedPermit<B>, AcquireError> {
-        Ok(self.own(self.acquire_many(count)?))
-    }
-
-    /// As [`try_acquire`](Self::try_acquire), with a permit that keeps the
-    /// semaphore alive.
-    ///
-    /// # Errors
-    ///
-    /// [`Closed`] if it is.
-    pub fn try_acquire_owned(self: &Arc<Self>) -> Result<Option<OwnedPermit<B>>, Closed> {
-        Ok(self.try_acquire()?.map(|permit| self.own(permit)))
-    }
-
-    /// As [`try_acquire_many`](Self::try_acquire_many), with permits that keep
-    /// the semaphore alive.
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn try_acquire_many_owned(
-        self: &Arc<Self>,
-        count: u32,
-    ) -> Result<Option<OwnedPermit<B>>, AcquireError> {
-        Ok(self.try_acquire_many(count)?.map(|permit| self.own(permit)))
-    }
-
     pub(crate) fn own(self: &Arc<Self>, permit: Permit<'_, B>) -> OwnedPermit<B> {
         let (count, lined) = permit.into_parts();
         OwnedPermit::new(self.share(), count, lined)
@@ -319,6 +206,151 @@ impl<B: Backend> ClosableSemaphore<B> {
         unsafe { Arc::from_raw(this.cast()) }
     }
 }
+
+/// Writes how holds and permits that keep their lock alive are acquired: of the
+/// locks, and with the holds, that have these names where it stands. `$permit`
+/// is what a `ClosableSemaphore` gives.
+macro_rules! acquiring_owned {
+    ($permit:ident) => {
+        impl<R: Rules, B: Backend> FifoLock<R, B> {
+            /// As [`acquire`](Self::acquire), with a hold that keeps the lock alive.
+            pub fn acquire_owned(self: &Arc<Self>, mode: R::Mode) -> OwnedHold<R, B> {
+                self.own(self.acquire(mode))
+            }
+
+            /// As [`try_acquire`](Self::try_acquire), with a hold that keeps the lock
+            /// alive.
+            pub fn try_acquire_owned(self: &Arc<Self>, mode: R::Mode) -> Option<OwnedHold<R, B>> {
+                self.try_acquire(mode).map(|hold| self.own(hold))
+            }
+
+            /// As [`acquire_many`](Self::acquire_many), with a hold that keeps the lock
+            /// alive.
+            ///
+            /// # Errors
+            ///
+            /// [`TooMany`] when not even an empty lock would admit so many.
+            pub fn acquire_many_owned(
+                self: &Arc<Self>,
+                mode: R::Mode,
+                weight: u32,
+            ) -> Result<OwnedHold<R, B>, TooMany> {
+                Ok(self.own(self.acquire_many(mode, weight)?))
+            }
+
+            /// As [`try_acquire_many`](Self::try_acquire_many), with a hold that keeps
+            /// the lock alive.
+            ///
+            /// # Errors
+            ///
+            /// [`TooMany`] when not even an empty lock would admit so many.
+            pub fn try_acquire_many_owned(
+                self: &Arc<Self>,
+                mode: R::Mode,
+                weight: u32,
+            ) -> Result<Option<OwnedHold<R, B>>, TooMany> {
+                Ok(self.try_acquire_many(mode, weight)?.map(|hold| self.own(hold)))
+            }
+        }
+
+        impl<B: Backend> Semaphore<B> {
+            /// As [`acquire`](Self::acquire), with a permit that keeps the semaphore
+            /// alive.
+            ///
+            /// # Panics
+            ///
+            /// If it is closed, or becomes so while this waits.
+            #[track_caller]
+            pub fn acquire_owned(self: &Arc<Self>) -> OwnedPermit<B> {
+                self.own(self.acquire())
+            }
+
+            /// As [`acquire_many`](Self::acquire_many), with permits that keep the
+            /// semaphore alive.
+            ///
+            /// # Errors
+            ///
+            /// [`TooMany`] when there are fewer permits in all.
+            pub fn acquire_many_owned(
+                self: &Arc<Self>,
+                count: u32,
+            ) -> Result<OwnedPermit<B>, TooMany> {
+                Ok(self.own(self.acquire_many(count)?))
+            }
+
+            /// As [`try_acquire`](Self::try_acquire), with a permit that keeps the
+            /// semaphore alive.
+            pub fn try_acquire_owned(self: &Arc<Self>) -> Option<OwnedPermit<B>> {
+                self.try_acquire().map(|permit| self.own(permit))
+            }
+
+            /// As [`try_acquire_many`](Self::try_acquire_many), with permits that keep
+            /// the semaphore alive.
+            ///
+            /// # Errors
+            ///
+            /// [`TooMany`] when there are fewer permits in all.
+            pub fn try_acquire_many_owned(
+                self: &Arc<Self>,
+                count: u32,
+            ) -> Result<Option<OwnedPermit<B>>, TooMany> {
+                Ok(self.try_acquire_many(count)?.map(|permit| self.own(permit)))
+            }
+        }
+
+        impl<B: Backend> ClosableSemaphore<B> {
+            /// As [`acquire`](Self::acquire), with a permit that keeps the semaphore
+            /// alive.
+            ///
+            /// # Errors
+            ///
+            /// [`Closed`] if it is, or becomes so while this waits.
+            pub fn acquire_owned(self: &Arc<Self>) -> Result<$permit<B>, Closed> {
+                Ok(self.own(self.acquire()?))
+            }
+
+            /// As [`acquire_many`](Self::acquire_many), with permits that keep the
+            /// semaphore alive.
+            ///
+            /// # Errors
+            ///
+            /// As there.
+            pub fn acquire_many_owned(
+                self: &Arc<Self>,
+                count: u32,
+            ) -> Result<$permit<B>, AcquireError> {
+                Ok(self.own(self.acquire_many(count)?))
+            }
+
+            /// As [`try_acquire`](Self::try_acquire), with a permit that keeps the
+            /// semaphore alive.
+            ///
+            /// # Errors
+            ///
+            /// [`Closed`] if it is.
+            pub fn try_acquire_owned(self: &Arc<Self>) -> Result<Option<$permit<B>>, Closed> {
+                Ok(self.try_acquire()?.map(|permit| self.own(permit)))
+            }
+
+            /// As [`try_acquire_many`](Self::try_acquire_many), with permits that keep
+            /// the semaphore alive.
+            ///
+            /// # Errors
+            ///
+            /// As there.
+            pub fn try_acquire_many_owned(
+                self: &Arc<Self>,
+                count: u32,
+            ) -> Result<Option<$permit<B>>, AcquireError> {
+                Ok(self.try_acquire_many(count)?.map(|permit| self.own(permit)))
+            }
+        }
+    };
+}
+#[allow(unused_imports, reason = "of observed locks")]
+pub(crate) use acquiring_owned;
+
+acquiring_owned!(OwnedPermit);
 
 /// The guard of an awaited mutex that keeps the mutex alive.
 ///

@@ -14,70 +14,171 @@ use crate::raw::mode::Rules;
 use crate::semaphore::{ClosableSemaphore, Semaphore};
 use crate::wait::until::Until;
 
-impl<R: Rules, B: Backend> FifoLock<R, B> {
-    /// As [`acquire_for`](Self::acquire_for), with a hold that keeps the lock
-    /// alive.
-    ///
-    /// ```
-    /// use std::{sync::Arc, thread, time::Duration};
-    /// use portunus::rules::{Access, ReadWrite};
-    /// use portunus::sync::FifoLock;
-    ///
-    /// let lock = Arc::new(FifoLock::new(ReadWrite));
-    /// let moment = Duration::from_millis(1);
-    /// let hold = lock.acquire_owned_for(Access::Write, moment).expect("it is free");
-    /// assert!(lock.acquire_owned_for(Access::Read, moment).is_none());
-    /// thread::spawn(move || drop(hold)).join().expect("no panic");
-    /// assert!(!lock.is_locked());
-    /// ```
-    pub fn acquire_owned_for(
-        self: &Arc<Self>,
-        mode: R::Mode,
-        timeout: Duration,
-    ) -> Option<OwnedHold<R, B>> {
-        self.acquire_for(mode, timeout).map(|hold| self.own(hold))
-    }
+/// Writes the same as [`acquiring_owned`](crate::owned::acquiring_owned), with a
+/// limit to the time.
+macro_rules! acquiring_owned_timed {
+    ($permit:ident) => {
+        impl<R: Rules, B: Backend> FifoLock<R, B> {
+            /// As [`acquire_for`](Self::acquire_for), with a hold that keeps the lock
+            /// alive.
+            pub fn acquire_owned_for(
+                self: &Arc<Self>,
+                mode: R::Mode,
+                timeout: Duration,
+            ) -> Option<OwnedHold<R, B>> {
+                self.acquire_for(mode, timeout).map(|hold| self.own(hold))
+            }
 
-    /// As [`acquire_until`](Self::acquire_until), with a hold that keeps the
-    /// lock alive.
-    pub fn acquire_owned_until(
-        self: &Arc<Self>,
-        mode: R::Mode,
-        deadline: Instant,
-    ) -> Option<OwnedHold<R, B>> {
-        self.acquire_until(mode, deadline).map(|hold| self.own(hold))
-    }
+            /// As [`acquire_until`](Self::acquire_until), with a hold that keeps the
+            /// lock alive.
+            pub fn acquire_owned_until(
+                self: &Arc<Self>,
+                mode: R::Mode,
+                deadline: Instant,
+            ) -> Option<OwnedHold<R, B>> {
+                self.acquire_until(mode, deadline).map(|hold| self.own(hold))
+            }
 
-    /// As [`acquire_many_for`](Self::acquire_many_for), with a hold that keeps
-    /// the lock alive.
-    ///
-    /// # Errors
-    ///
-    /// [`TooMany`] when not even an empty lock would admit so many.
-    pub fn acquire_many_owned_for(
-        self: &Arc<Self>,
-        mode: R::Mode,
-        weight: u32,
-        timeout: Duration,
-    ) -> Result<Option<OwnedHold<R, B>>, TooMany> {
-        Ok(self.acquire_many_for(mode, weight, timeout)?.map(|hold| self.own(hold)))
-    }
+            /// As [`acquire_many_for`](Self::acquire_many_for), with a hold that keeps
+            /// the lock alive.
+            ///
+            /// # Errors
+            ///
+            /// [`TooMany`] when not even an empty lock would admit so many.
+            pub fn acquire_many_owned_for(
+                self: &Arc<Self>,
+                mode: R::Mode,
+                weight: u32,
+                timeout: Duration,
+            ) -> Result<Option<OwnedHold<R, B>>, TooMany> {
+                Ok(self.acquire_many_for(mode, weight, timeout)?.map(|hold| self.own(hold)))
+            }
 
-    /// As [`acquire_many_until`](Self::acquire_many_until), with a hold that
-    /// keeps the lock alive.
-    ///
-    /// # Errors
-    ///
-    /// [`TooMany`] when not even an empty lock would admit so many.
-    pub fn acquire_many_owned_until(
-        self: &Arc<Self>,
-        mode: R::Mode,
-        weight: u32,
-        deadline: Instant,
-    ) -> Result<Option<OwnedHold<R, B>>, TooMany> {
-        Ok(self.acquire_many_until(mode, weight, deadline)?.map(|hold| self.own(hold)))
-    }
+            /// As [`acquire_many_until`](Self::acquire_many_until), with a hold that
+            /// keeps the lock alive.
+            ///
+            /// # Errors
+            ///
+            /// [`TooMany`] when not even an empty lock would admit so many.
+            pub fn acquire_many_owned_until(
+                self: &Arc<Self>,
+                mode: R::Mode,
+                weight: u32,
+                deadline: Instant,
+            ) -> Result<Option<OwnedHold<R, B>>, TooMany> {
+                Ok(self.acquire_many_until(mode, weight, deadline)?.map(|hold| self.own(hold)))
+            }
+        }
+
+        impl<B: Backend> Semaphore<B> {
+            /// As [`acquire_for`](Self::acquire_for), with a permit that keeps the
+            /// semaphore alive.
+            pub fn acquire_owned_for(
+                self: &Arc<Self>,
+                timeout: Duration,
+            ) -> Option<OwnedPermit<B>> {
+                self.acquire_for(timeout).map(|permit| self.own(permit))
+            }
+
+            /// As [`acquire_until`](Self::acquire_until), with a permit that keeps the
+            /// semaphore alive.
+            pub fn acquire_owned_until(
+                self: &Arc<Self>,
+                deadline: Instant,
+            ) -> Option<OwnedPermit<B>> {
+                self.acquire_until(deadline).map(|permit| self.own(permit))
+            }
+
+            /// As [`acquire_many_for`](Self::acquire_many_for), with permits that keep
+            /// the semaphore alive.
+            ///
+            /// # Errors
+            ///
+            /// [`TooMany`] when there are fewer permits in all.
+            pub fn acquire_many_owned_for(
+                self: &Arc<Self>,
+                count: u32,
+                timeout: Duration,
+            ) -> Result<Option<OwnedPermit<B>>, TooMany> {
+                Ok(self.acquire_many_for(count, timeout)?.map(|permit| self.own(permit)))
+            }
+
+            /// As [`acquire_many_until`](Self::acquire_many_until), with permits that
+            /// keep the semaphore alive.
+            ///
+            /// # Errors
+            ///
+            /// [`TooMany`] when there are fewer permits in all.
+            pub fn acquire_many_owned_until(
+                self: &Arc<Self>,
+                count: u32,
+                deadline: Instant,
+            ) -> Result<Option<OwnedPermit<B>>, TooMany> {
+                Ok(self.acquire_many_until(count, deadline)?.map(|permit| self.own(permit)))
+            }
+        }
+
+        impl<B: Backend> ClosableSemaphore<B> {
+            /// As [`acquire_for`](Self::acquire_for), with a permit that keeps the
+            /// semaphore alive.
+            ///
+            /// # Errors
+            ///
+            /// [`Closed`] if it is, or becomes so while this waits.
+            pub fn acquire_owned_for(
+                self: &Arc<Self>,
+                timeout: Duration,
+            ) -> Result<Option<$permit<B>>, Closed> {
+                Ok(self.acquire_for(timeout)?.map(|permit| self.own(permit)))
+            }
+
+            /// As [`acquire_until`](Self::acquire_until), with a permit that keeps the
+            /// semaphore alive.
+            ///
+            /// # Errors
+            ///
+            /// [`Closed`] if it is, or becomes so while this waits.
+            pub fn acquire_owned_until(
+                self: &Arc<Self>,
+                deadline: Instant,
+            ) -> Result<Option<$permit<B>>, Closed> {
+                Ok(self.acquire_until(deadline)?.map(|permit| self.own(permit)))
+            }
+
+            /// As [`acquire_many_for`](Self::acquire_many_for), with permits that keep
+            /// the semaphore alive.
+            ///
+            /// # Errors
+            ///
+            /// As [`acquire_many`](Self::acquire_many).
+            pub fn acquire_many_owned_for(
+                self: &Arc<Self>,
+                count: u32,
+                timeout: Duration,
+            ) -> Result<Option<$permit<B>>, AcquireError> {
+                Ok(self.acquire_many_for(count, timeout)?.map(|permit| self.own(permit)))
+            }
+
+            /// As [`acquire_many_until`](Self::acquire_many_until), with permits that
+            /// keep the semaphore alive.
+            ///
+            /// # Errors
+            ///
+            /// As [`acquire_many`](Self::acquire_many).
+            pub fn acquire_many_owned_until(
+                self: &Arc<Self>,
+                count: u32,
+                deadline: Instant,
+            ) -> Result<Option<$permit<B>>, AcquireError> {
+                Ok(self.acquire_many_until(count, deadline)?.map(|permit| self.own(permit)))
+            }
+        }
+    };
 }
+#[allow(unused_imports, reason = "of observed locks")]
+pub(crate) use acquiring_owned_timed;
+
+acquiring_owned_timed!(OwnedPermit);
 
 impl<R: Rules, B: Backend, L: ?Sized + Kept<R, B>> OwnedHold<R, B, L> {
     /// As [`Hold::convert_for`](crate::Hold::convert_for).
@@ -98,103 +199,5 @@ impl<R: Rules, B: Backend, L: ?Sized + Kept<R, B>> OwnedHold<R, B, L> {
     pub fn convert_until(&mut self, mode: R::Mode, deadline: Instant) -> Result<(), ConvertError> {
         let request = hold::conversion(self, mode);
         hold::convert(self, request, &Until::at(deadline))
-    }
-}
-
-impl<B: Backend> Semaphore<B> {
-    /// As [`acquire_for`](Self::acquire_for), with a permit that keeps the
-    /// semaphore alive.
-    pub fn acquire_owned_for(self: &Arc<Self>, timeout: Duration) -> Option<OwnedPermit<B>> {
-        self.acquire_for(timeout).map(|permit| self.own(permit))
-    }
-
-    /// As [`acquire_until`](Self::acquire_until), with a permit that keeps the
-    /// semaphore alive.
-    pub fn acquire_owned_until(self: &Arc<Self>, deadline: Instant) -> Option<OwnedPermit<B>> {
-        self.acquire_until(deadline).map(|permit| self.own(permit))
-    }
-
-    /// As [`acquire_many_for`](Self::acquire_many_for), with permits that keep
-    /// the semaphore alive.
-    ///
-    /// # Errors
-    ///
-    /// [`TooMany`] when there are fewer permits in all.
-    pub fn acquire_many_owned_for(
-        self: &Arc<Self>,
-        count: u32,
-        timeout: Duration,
-    ) -> Result<Option<OwnedPermit<B>>, TooMany> {
-        Ok(self.acquire_many_for(count, timeout)?.map(|permit| self.own(permit)))
-    }
-
-    /// As [`acquire_many_until`](Self::acquire_many_until), with permits that
-    /// keep the semaphore alive.
-    ///
-    /// # Errors
-    ///
-    /// [`TooMany`] when there are fewer permits in all.
-    pub fn acquire_many_owned_until(
-        self: &Arc<Self>,
-        count: u32,
-        deadline: Instant,
-    ) -> Result<Option<OwnedPermit<B>>, TooMany> {
-        Ok(self.acquire_many_until(count, deadline)?.map(|permit| self.own(permit)))
-    }
-}
-
-impl<B: Backend> ClosableSemaphore<B> {
-    /// As [`acquire_for`](Self::acquire_for), with a permit that keeps the
-    /// semaphore alive.
-    ///
-    /// # Errors
-    ///
-    /// [`Closed`] if it is, or becomes so while this waits.
-    pub fn acquire_owned_for(
-        self: &Arc<Self>,
-        timeout: Duration,
-    ) -> Result<Option<OwnedPermit<B>>, Closed> {
-        Ok(self.acquire_for(timeout)?.map(|permit| self.own(permit)))
-    }
-
-    /// As [`acquire_until`](Self::acquire_until), with a permit that keeps the
-    /// semaphore alive.
-    ///
-    /// # Errors
-    ///
-    /// [`Closed`] if it is, or becomes so while this waits.
-    pub fn acquire_owned_until(
-        self: &Arc<Self>,
-        deadline: Instant,
-    ) -> Result<Option<OwnedPermit<B>>, Closed> {
-        Ok(self.acquire_until(deadline)?.map(|permit| self.own(permit)))
-    }
-
-    /// As [`acquire_many_for`](Self::acquire_many_for), with permits that keep
-    /// the semaphore alive.
-    ///
-    /// # Errors
-    ///
-    /// As [`acquire_many`](Self::acquire_many).
-    pub fn acquire_many_owned_for(
-        self: &Arc<Self>,
-        count: u32,
-        timeout: Duration,
-    ) -> Result<Option<OwnedPermit<B>>, AcquireError> {
-        Ok(self.acquire_many_for(count, timeout)?.map(|permit| self.own(permit)))
-    }
-
-    /// As [`acquire_many_until`](Self::acquire_many_until), with permits that
-    /// keep the semaphore alive.
-    ///
-    /// # Errors
-    ///
-    /// As [`acquire_many`](Self::acquire_many).
-    pub fn acquire_many_owned_until(
-        self: &Arc<Self>,
-        count: u32,
-        deadline: Instant,
-    ) -> Result<Option<OwnedPermit<B>>, AcquireError> {
-        Ok(self.acquire_many_until(count, deadline)?.map(|permit| self.own(permit)))
     }
 }

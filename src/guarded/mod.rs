@@ -71,6 +71,12 @@ pub use modes::{ExclusiveMode, NotExclusive, UpgradeError, WriteMode};
 pub use owned::{ArcHold, ArcMappedReadGuard, ArcMappedWriteGuard, ArcReadGuard, ArcWriteGuard};
 
 pub(crate) use guards::Data;
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+#[allow(unused_imports, reason = "of observed locks")]
+pub(crate) use owned::acquiring_arc;
+#[cfg(all(feature = "std", target_has_atomic = "ptr", not(all(test, portunus_loom))))]
+#[allow(unused_imports, reason = "of observed locks")]
+pub(crate) use timed::acquiring_arc_timed;
 
 use core::cell::UnsafeCell;
 use core::fmt;

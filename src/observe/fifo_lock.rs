@@ -44,7 +44,7 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
 
     /// As [`crate::FifoLock::acquire`].
     pub fn acquire(&self, mode: R::Mode) -> Hold<&Self> {
-        self.wait(request(mode, 1))
+        self.enter(request(mode, 1))
     }
 
     /// As [`crate::FifoLock::try_acquire`].
@@ -59,7 +59,7 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// As there.
     pub fn acquire_many(&self, mode: R::Mode, weight: u32) -> Result<Hold<&Self>, TooMany> {
         self.lock.check_weight(mode, weight)?;
-        Ok(self.wait(request(mode, weight)))
+        Ok(self.enter(request(mode, weight)))
     }
 
     /// As [`crate::FifoLock::try_acquire_many`].
@@ -121,7 +121,11 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     }
 
     /// Enters at once, or by waiting until `limit`.
-    pub(super) fn enter(&self, request: Request, limit: &impl Limit) -> Option<Hold<&Self>> {
+    pub(super) fn enter_limited(
+        &self,
+        request: Request,
+        limit: &impl Limit,
+    ) -> Option<Hold<&Self>> {
         if let Some(hold) = self.try_enter(request) {
             return Some(hold);
         }
@@ -134,10 +138,10 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     }
 
     /// Enters, waiting for as long as it takes.
-    pub(super) fn wait(&self, request: Request) -> Hold<&Self> {
+    pub(super) fn enter(&self, request: Request) -> Hold<&Self> {
         loop {
             // Without a limit it ends with the hold the first time.
-            if let Some(hold) = self.enter(request, &Forever) {
+            if let Some(hold) = self.enter_limited(request, &Forever) {
                 return hold;
             }
         }

@@ -88,7 +88,7 @@ impl<R: Rules, T: ?Sized, B: Backend> Guarded<R, T, B> {
     ) -> W::Answer<WriteGuard<Hold<&FifoLock<R, B>>, T>> {
         W::answer(
             mode.judge()
-                .map(|mode| WriteGuard::new(self.lock.wait(mode.request()), self.data(), mode)),
+                .map(|mode| WriteGuard::new(self.lock.enter(mode.request()), self.data(), mode)),
         )
     }
 

@@ -157,7 +157,7 @@ impl<L: Deref<Target: Locked> + Clone> Releasable for Hold<L> {
     fn take(place: Self::Place) -> Self {
         let request = place.request();
         let lock = place.into_lock();
-        let units = lock.fifo_lock().wait(request).into_units();
+        let units = lock.fifo_lock().enter(request).into_units();
         Self::new(lock, units)
     }
 }

@@ -66,17 +66,8 @@ impl<S: Deref<Target: Counting>> Permit<S> {
         &self.semaphore
     }
 
-    /// The same permits of a semaphore that is had in another way.
-    #[allow(dead_code, reason = "as above")]
-    pub(super) fn owned<O: Deref<Target: Counting>>(self, semaphore: O) -> Permit<O>
-    where
-        S: Copy,
-    {
-        Permit::new(semaphore, self.into_parts())
-    }
-
     /// What they are, which is not given back.
-    fn into_parts(self) -> Stamped<Parts>
+    pub(super) fn into_parts(self) -> Stamped<Parts>
     where
         S: Copy,
     {

@@ -21,12 +21,12 @@ use crate::wait::until::Until;
 impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// As [`crate::FifoLock::acquire_for`].
     pub fn acquire_for(&self, mode: R::Mode, timeout: Duration) -> Option<Hold<&Self>> {
-        self.enter(request(mode, 1), &Until::after(timeout))
+        self.enter_limited(request(mode, 1), &Until::after(timeout))
     }
 
     /// As [`crate::FifoLock::acquire_until`].
     pub fn acquire_until(&self, mode: R::Mode, deadline: Instant) -> Option<Hold<&Self>> {
-        self.enter(request(mode, 1), &Until::at(deadline))
+        self.enter_limited(request(mode, 1), &Until::at(deadline))
     }
 
     /// As [`crate::FifoLock::acquire_many_for`].
@@ -41,7 +41,7 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
         timeout: Duration,
     ) -> Result<Option<Hold<&Self>>, TooMany> {
         self.lock().check_weight(mode, weight)?;
-        Ok(self.enter(request(mode, weight), &Until::after(timeout)))
+        Ok(self.enter_limited(request(mode, weight), &Until::after(timeout)))
     }
 
     /// As [`crate::FifoLock::acquire_many_until`].
@@ -56,7 +56,7 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
         deadline: Instant,
     ) -> Result<Option<Hold<&Self>>, TooMany> {
         self.lock().check_weight(mode, weight)?;
-        Ok(self.enter(request(mode, weight), &Until::at(deadline)))
+        Ok(self.enter_limited(request(mode, weight), &Until::at(deadline)))
     }
 }
 
@@ -193,7 +193,7 @@ impl<R: Rules, T: ?Sized, B: Backend> Guarded<R, T, B> {
         timeout: Duration,
     ) -> Option<ReadGuard<Hold<&FifoLock<R, B>>, T>> {
         Some(ReadGuard::new(
-            self.lock().enter(request(mode, 1), &Until::after(timeout))?,
+            self.lock().enter_limited(request(mode, 1), &Until::after(timeout))?,
             self.data(),
         ))
     }
@@ -205,7 +205,7 @@ impl<R: Rules, T: ?Sized, B: Backend> Guarded<R, T, B> {
         deadline: Instant,
     ) -> Option<ReadGuard<Hold<&FifoLock<R, B>>, T>> {
         Some(ReadGuard::new(
-            self.lock().enter(request(mode, 1), &Until::at(deadline))?,
+            self.lock().enter_limited(request(mode, 1), &Until::at(deadline))?,
             self.data(),
         ))
     }
@@ -245,7 +245,7 @@ impl<R: Rules, T: ?Sized, B: Backend> Guarded<R, T, B> {
         limit: &Until,
     ) -> W::Answer<Option<WriteGuard<Hold<&FifoLock<R, B>>, T>>> {
         W::answer(mode.judge().map(|mode| {
-            let hold = self.lock().enter(mode.request(), limit)?;
+            let hold = self.lock().enter_limited(mode.request(), limit)?;
             Some(WriteGuard::new(hold, self.data(), mode))
         }))
     }

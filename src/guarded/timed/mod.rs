@@ -3,6 +3,10 @@
 #[cfg(target_has_atomic = "ptr")]
 mod owned;
 
+#[cfg(target_has_atomic = "ptr")]
+#[allow(unused_imports, reason = "of observed locks")]
+pub(crate) use owned::acquiring_arc_timed;
+
 use core::time::Duration;
 use std::time::Instant;
 
