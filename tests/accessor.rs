@@ -5,14 +5,12 @@
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 #![allow(unsafe_code, reason = "a waker is written here")]
 
-#[path = "conformance/executor.rs"]
-mod executor;
+mod support;
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::thread;
@@ -22,50 +20,8 @@ use portunus::accessor::{Changes, Functions};
 use portunus::{Accessor, Backend, Condition, Predicate};
 use smol::stream::Stream;
 
-use executor::{Executor, RunQueue, Smol, TokioCurrent, TokioMulti};
-
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Runs `f` in a thread of its own, which may block for ever.
-fn watched(f: impl FnOnce() + Send + 'static) {
-    let (finished, finish) = channel::<()>();
-    let thread = thread::spawn(move || {
-        let _finished = finished;
-        f();
-    });
-    assert_ne!(finish.recv_timeout(PATIENCE), Err(RecvTimeoutError::Timeout), "it hangs");
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
-    }
-}
-
-#[track_caller]
-fn until(mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < PATIENCE, "it never happened");
-        thread::yield_now();
-    }
-}
-
-/// Counts how often it is woken.
-#[derive(Default)]
-struct Bell(AtomicUsize);
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, SeqCst);
-    }
-}
-
-/// A waker that panics when it is called.
-struct Panics;
-
-impl Wake for Panics {
-    fn wake(self: Arc<Self>) {
-        panic!("a waker panics");
-    }
-}
+use support::executor::{Executor, RunQueue, Smol, TokioCurrent, TokioMulti};
+use support::{Hand, panics, ready, until, watched};
 
 /// A waker whose copies panic when they are dropped.
 fn panics_when_dropped() -> Waker {
@@ -81,34 +37,9 @@ fn panics_when_dropped() -> Waker {
     unsafe { Waker::new(std::ptr::null(), &FIRST) }
 }
 
-struct Hand(Arc<Bell>, Waker);
-
-impl Hand {
-    fn new() -> Self {
-        let bell = Arc::new(Bell::default());
-        Self(Arc::clone(&bell), Waker::from(bell))
-    }
-
-    fn poll<F: Future + ?Sized>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
-        future.poll(&mut Context::from_waker(&self.1))
-    }
-
-    fn wakes(&self) -> usize {
-        self.0.0.load(SeqCst)
-    }
-}
-
 /// Lasts for ever, as what is awaited has to.
 fn lasting<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))
-}
-
-#[track_caller]
-fn ready<T>(poll: Poll<T>) -> T {
-    match poll {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("it still waits"),
-    }
 }
 
 /// All waiting readers get the next value, in the order in which they came.
@@ -247,7 +178,7 @@ fn a_reader_that_gives_up_is_gone<B: Backend>() {
     assert!(value.has_waiting_read());
     drop(get);
     assert!(!value.has_waiting_read());
-    assert_eq!(Arc::strong_count(&hand.0), 2, "its waker is kept");
+    assert_eq!(hand.kept(), 0, "its waker is kept");
     // Woken, and not polled since.
     let mut get = Box::pin(value.get_async());
     assert!(hand.poll(get.as_mut()).is_pending());
@@ -421,7 +352,7 @@ fn accessors_share_a_condition<B: Backend>() {
 fn values_come_one_by_one<B: Backend>() {
     let (value, hand) = (lasting(Accessor::<_, B>::new(0)), Hand::new());
     let mut values = pin!(value.values());
-    let mut next = || values.as_mut().poll_next(&mut Context::from_waker(&hand.1));
+    let mut next = || values.as_mut().poll_next(&mut Context::from_waker(hand.waker()));
     assert!(next().is_pending());
     value.set(1);
     assert_eq!(next(), Poll::Ready(Some(1)));
@@ -489,7 +420,7 @@ fn one_that_panicked_and_is_dropped_leaves_the_others_to_be_asked<B: Backend>() 
 /// Several whose predicates panic: one after the other, each in its own call,
 /// and whoever stands behind them goes on.
 fn several_panicking_predicates<B: Backend>() {
-    watched(|| {
+    watched("nobody waits for ever", || {
         let value = Accessor::<_, B>::new(0);
         thread::scope(|scope| {
             let panicking: Vec<_> = (0..3)
@@ -503,12 +434,12 @@ fn several_panicking_predicates<B: Backend>() {
                         };
                         catch_unwind(AssertUnwindSafe(read)).is_err()
                     });
-                    until(|| value.condition().waiting() == before + 1);
+                    until("they wait", || value.condition().waiting() == before + 1);
                     reader
                 })
                 .collect();
             let good = scope.spawn(|| value.get_where(|v| *v == 5));
-            until(|| value.condition().waiting() == 4);
+            until("they wait", || value.condition().waiting() == 4);
             assert!(catch_unwind(AssertUnwindSafe(|| value.set(5))).is_err());
             for reader in panicking {
                 assert!(reader.join().expect("caught"));
@@ -556,19 +487,19 @@ fn what_was_not_wanted_is_not_returned<B: Backend>() {
 }
 
 fn threads_wait_as_well<B: Backend>() {
-    watched(|| {
+    watched("nobody waits for ever", || {
         let value = lasting(Accessor::<_, B>::new(0));
         thread::scope(|scope| {
             let next = scope.spawn(|| value.get());
             let wanted = scope.spawn(|| value.get_where(|v| *v == 3));
-            until(|| value.condition().waiting() == 2);
+            until("they wait", || value.condition().waiting() == 2);
             value.set(2);
             assert_eq!(next.join().expect("no panic"), 2);
             let writer = scope.spawn(|| value.set_when_read(3));
             writer.join().expect("there was a reader");
             assert_eq!(wanted.join().expect("no panic"), 3);
             let rendezvous = scope.spawn(|| value.set_when_read(4));
-            until(|| value.condition().waiting() == 1);
+            until("they wait", || value.condition().waiting() == 1);
             assert_eq!(value.get(), 4);
             rendezvous.join().expect("no panic");
             let reader = scope.spawn(|| value.get());
@@ -917,7 +848,7 @@ fn a_property_is_awaited<B: Backend>() {
     let mut set = pin!(one.set_when_read_async(1));
     assert!(writer.poll(set.as_mut()).is_pending());
     let mut values = pin!(other.values());
-    let mut next = || values.as_mut().poll_next(&mut Context::from_waker(&hand.1));
+    let mut next = || values.as_mut().poll_next(&mut Context::from_waker(hand.waker()));
     assert!(next().is_pending());
     assert_eq!(writer.poll(set.as_mut()), Poll::Ready(Ok(())));
     assert_eq!(next(), Poll::Ready(Some(Ok(1))));
@@ -938,7 +869,7 @@ fn a_property_is_awaited<B: Backend>() {
 /// Writers and readers at once: each reader gets all that it waits for.
 fn nothing_is_lost<B: Backend>() {
     const LAST: usize = 2000;
-    watched(|| {
+    watched("nobody waits for ever", || {
         let value = lasting(Accessor::<_, B>::new(0_usize));
         thread::scope(|scope| {
             for wanted in [LAST / 2, LAST] {
@@ -1046,7 +977,7 @@ fn readers<T: Clone + Send + 'static, B: Backend>(
 /// woken.
 fn a_writer_whose_waker_panics_when_it_is_dropped<B: Backend>() {
     let value = lasting(Accessor::<_, B>::new(0));
-    let mut readers = readers(value, |_, hand| hand.1.clone());
+    let mut readers = readers(value, |_, hand| hand.waker().clone());
     let mut set = Box::pin(value.set_when_read_async(1));
     let waker = panics_when_dropped();
     let polled = AssertUnwindSafe(|| set.as_mut().poll(&mut Context::from_waker(&waker)));
@@ -1061,8 +992,8 @@ fn a_writer_whose_waker_panics_when_it_is_dropped<B: Backend>() {
 fn a_waker_that_panics_under_the_lock<B: Backend>() {
     let value = lasting(Accessor::<_, B>::new(0));
     let mut readers = readers(value, |number, hand| match number {
-        16 => Waker::from(Arc::new(Panics)),
-        _ => hand.1.clone(),
+        16 => panics(),
+        _ => hand.waker().clone(),
     });
     assert!(catch_unwind(AssertUnwindSafe(|| value.try_set(1))).is_err());
     for (number, (hand, get)) in readers.iter_mut().enumerate() {
@@ -1114,7 +1045,7 @@ impl Drop for Heavy {
 fn an_old_value_that_panics_when_it_is_dropped<B: Backend>() {
     for trying in [false, true] {
         let value = lasting(Accessor::<_, B>::new(Heavy(0)));
-        let mut readers = readers(value, |_, hand| hand.1.clone());
+        let mut readers = readers(value, |_, hand| hand.waker().clone());
         let set = AssertUnwindSafe(|| {
             if trying {
                 assert!(value.try_set(Heavy(1)).is_ok());
@@ -1152,13 +1083,13 @@ fn tasks_of<E: Executor>() {
         }));
     };
     let waiting = |count: usize| {
-        until(|| {
+        until("they wait", || {
             executor.advance();
             value.condition().waiting() == count
         });
     };
     let all = |count: usize| {
-        until(|| {
+        until("they have it", || {
             executor.advance();
             got.lock().unwrap().len() == count
         });
@@ -1198,7 +1129,7 @@ fn tasks_of<E: Executor>() {
         assert_eq!((written.load(SeqCst), value.value()), (before, [3, 10][before]));
         read("reader");
         assert_eq!(all(1), [("reader", next)]);
-        until(|| {
+        until("it is written", || {
             executor.advance();
             written.load(SeqCst) == before + 1
         });

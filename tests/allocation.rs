@@ -9,6 +9,8 @@
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 #![allow(unsafe_code)]
 
+mod support;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::future::Future;
@@ -16,13 +18,15 @@ use std::hint::black_box;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use portunus::future::{AcquireHold, AcquirePermit, Lock, Write};
 use portunus::prelude::*;
 use portunus::rules::{Access, ReadWrite};
+
+use support::{Hand, ready, until};
 
 // === Counting ===
 
@@ -102,34 +106,13 @@ fn the_counter_sees_allocations() {
 
 // === Helpers ===
 
-/// Waits until `so` holds; gives up, loudly, long after it should.
-#[track_caller]
-fn until(what: &str, so: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !so() {
-        assert!(start.elapsed() < Duration::from_secs(60), "in vain: until {what}");
-        thread::yield_now();
-    }
-}
-
 /// A waker that wakes nobody and is yet somebody's.
 fn waker() -> Waker {
-    struct Quiet;
-    impl Wake for Quiet {
-        fn wake(self: Arc<Self>) {}
-    }
-    Waker::from(Arc::new(Quiet))
+    Hand::new().waker().clone()
 }
 
 fn poll<F: Future>(future: &mut Pin<Box<F>>, waker: &Waker) -> Poll<F::Output> {
     future.as_mut().poll(&mut Context::from_waker(waker))
-}
-
-fn ready<T>(polled: Poll<T>) -> T {
-    match polled {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("it has to be ready"),
-    }
 }
 
 // === What all locks have ===

@@ -4,11 +4,6 @@
 #![cfg(all(feature = "std", feature = "async"))]
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
-#[allow(dead_code)]
-#[path = "conformance/executor.rs"]
-mod executor;
-#[allow(dead_code)]
-#[path = "conformance/support.rs"]
 mod support;
 
 use std::cell::{Cell, RefCell};
@@ -21,7 +16,6 @@ use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use executor::{Executor, RunQueue, Smol, TokioCurrent, TokioMulti};
 use portunus::Name;
 use portunus::barrier::{BarrierError, BarrierSizeError, BarrierState, Gathered};
 use portunus::sync::{CyclicBarrier, FixedBarrier, StatefulBarrier};
@@ -30,6 +24,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Strategy, any};
 use proptest::test_runner::{Config, RngSeed, TestRunner};
+use support::executor::{Executor, RunQueue, Smol, TokioCurrent, TokioMulti};
 use support::{Hand, PATIENCE, panic_of, ready, until, watched};
 
 use BarrierState::{Aborted, TimedOut, Tripped, Waiting};

@@ -4,11 +4,6 @@
 #![cfg(all(feature = "std", feature = "async"))]
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
-#[allow(dead_code)]
-#[path = "conformance/executor.rs"]
-mod executor;
-#[allow(dead_code)]
-#[path = "conformance/support.rs"]
 mod support;
 
 use std::convert::Infallible;
@@ -18,7 +13,6 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use executor::{Executor, RunQueue, Smol, TokioCurrent, TokioMulti};
 use portunus::circuit_breaker::{
     CircuitBreaker, CircuitChange, CircuitError, CircuitPermit, CircuitSettings,
     CircuitSettingsError, CircuitState, DEFAULT_MAX_FAILS, DEFAULT_MAX_HALF_OPEN_CALLS,
@@ -29,6 +23,7 @@ use portunus::{Clock, Name};
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any};
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
+use support::executor::{Executor, RunQueue, Smol, TokioCurrent, TokioMulti};
 use support::{Hand, panic_of, ready};
 
 use CircuitState::{Closed, HalfOpen, Open};

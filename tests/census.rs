@@ -30,6 +30,7 @@ mod order;
 #[allow(dead_code)]
 #[path = "../examples/census/processes.rs"]
 mod processes;
+mod support;
 #[allow(dead_code)]
 #[path = "../examples/census/table.rs"]
 mod table;
@@ -43,28 +44,7 @@ mod waits;
 #[path = "../examples/census/work.rs"]
 mod work;
 
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
-use std::time::Duration;
-
-/// How long anything here may take before it counts as stuck.
-const WATCHDOG: Duration = Duration::from_secs(60);
-
-/// Runs `f` in a thread of its own, and panics when it is stuck.
-fn watched<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
-    let (done, result) = mpsc::channel();
-    let thread = thread::spawn(move || {
-        let _ = done.send(f());
-    });
-    match result.recv_timeout(WATCHDOG) {
-        Ok(result) => result,
-        Err(RecvTimeoutError::Timeout) => panic!("stuck: no end after {WATCHDOG:?}"),
-        Err(RecvTimeoutError::Disconnected) => match thread.join() {
-            Err(cause) => std::panic::resume_unwind(cause),
-            Ok(()) => unreachable!("it ended without a result"),
-        },
-    }
-}
+use support::watched;
 
 /// Numbers without a pattern, the same in every run.
 struct Numbers(u64);
@@ -388,7 +368,7 @@ mod parts {
     #[test]
     fn any_crew_counts_like_one() {
         for (threads, tasks) in [(1, 0), (0, 1), (3, 0), (0, 5), (2, 2), (3, 12)] {
-            watched(move || {
+            watched("it ends", move || {
                 let text = long_text(6000);
                 let pieces: Vec<&str> = pieces(&text, 256).collect();
                 let mut plain = Counts::new();
@@ -434,7 +414,7 @@ mod parts {
 
     #[test]
     fn no_pieces_and_few_pieces() {
-        watched(|| {
+        watched("it ends", || {
             for text in ["", "one", "one two"] {
                 let pieces: Vec<&str> = pieces(text, 1).collect();
                 let outcome = run(&pieces, 2, 2, |_| ());
@@ -446,7 +426,7 @@ mod parts {
     #[test]
     fn a_panic_while_it_works_leaves_nobody_behind() {
         for (threads, tasks) in [(3, 0), (0, 6), (3, 6)] {
-            let panicked = watched(move || {
+            let panicked = watched("it ends", move || {
                 let text = long_text(20_000);
                 let pieces: Vec<&str> = pieces(&text, 256).collect();
                 let mut steps = 0;
@@ -471,7 +451,7 @@ mod boards {
 
     /// On a stack that has room for several boards.
     fn roomy(f: impl FnOnce() + Send + 'static) {
-        watched(|| {
+        watched("it ends", || {
             let thread = std::thread::Builder::new().stack_size(64 << 20).spawn(f);
             let ended = thread.expect("a thread").join();
             ended.unwrap_or_else(|cause| std::panic::resume_unwind(cause));
@@ -587,8 +567,9 @@ mod program {
     use std::sync::mpsc;
     use std::thread;
 
+    use crate::long_text;
+    use crate::support::PATIENCE;
     use crate::text::{Counts, count, top};
-    use crate::{WATCHDOG, long_text};
 
     /// The program, which cargo puts beside the folder of the tests.
     fn program() -> PathBuf {
@@ -637,12 +618,12 @@ mod program {
         }
         let mut said = [String::new(), String::new()];
         for _ in 0..2 {
-            match heard.recv_timeout(WATCHDOG) {
+            match heard.recv_timeout(PATIENCE) {
                 Ok((index, text)) => said[index] = text.expect("it speaks UTF-8"),
                 Err(_) => {
                     let _ = child.kill();
                     let _ = child.wait();
-                    panic!("the program is stuck: no end after {WATCHDOG:?}");
+                    panic!("the program is stuck: no end after {PATIENCE:?}");
                 }
             }
         }
@@ -904,7 +885,7 @@ mod program {
             .expect("the program starts");
         let mut stdin = child.stdin.take().expect("a pipe");
         stdin.write_all(&pack(&["one two".to_owned()])).expect("it reads");
-        let end = Instant::now() + WATCHDOG;
+        let end = Instant::now() + PATIENCE;
         let desk = &made.place.2[5];
         while !desk.is_locked() {
             assert!(Instant::now() < end, "it does not come");

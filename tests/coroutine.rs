@@ -3,9 +3,7 @@
 #![cfg(all(feature = "std", feature = "async"))]
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
-#[path = "conformance/executor.rs"]
-#[allow(dead_code)]
-mod executor;
+mod support;
 
 use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn, ready};
@@ -13,30 +11,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, mpsc};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use futures_core::FusedFuture;
 use portunus::coroutine::CoroutineState::{Complete, Waiting, Yielded};
 use portunus::coroutine::{Coroutine, Misuse, Refused, Yielder};
 
-use executor::{Executor, RunQueue, Smol, TokioCurrent, TokioMulti};
-
-/// Pending once.
-#[derive(Default)]
-struct Once(bool);
-
-impl Future for Once {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if std::mem::replace(&mut self.0, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-}
+use support::executor::{Executor, RunQueue, Smol, TokioCurrent, TokioMulti};
+use support::yielding;
 
 #[test]
 fn values_go_out_and_come_in() {
@@ -64,7 +47,7 @@ fn values_go_out_and_come_in() {
 fn each_misuse_is_told_and_takes_nothing() {
     let mut co = Coroutine::new(|mut co: Yielder<String, (), u8>| async move {
         let _ = co.yield_(()).await;
-        Once::default().await;
+        yielding().await;
     });
     // Before the start.
     let refused = |why| Err(Refused { value: "kept".to_owned(), why });
@@ -156,7 +139,7 @@ fn a_coroutine_stands_in_for_another() {
                 Ok(more) => sum += more,
                 Err(_) => return sum,
             }
-            Once::default().await;
+            yielding().await;
         }
     };
     let mut outer = Coroutine::new(|mut co: Yielder<u32, u32, &'static str>| async move {
@@ -178,7 +161,7 @@ fn a_coroutine_stands_in_for_another() {
 #[test]
 fn awaited_once_it_gives_its_result_and_twice_an_error() {
     let mut co = Coroutine::from_future(async {
-        Once::default().await;
+        yielding().await;
         5
     });
     assert!(!co.is_terminated());
@@ -198,7 +181,7 @@ fn awaited_once_it_gives_its_result_and_twice_an_error() {
 fn a_step_that_is_dropped_can_be_taken_up() {
     let mut co = Coroutine::new(|mut co: Yielder<u32, u32>| async move {
         let Ok(value) = co.yield_(0).await;
-        Once::default().await;
+        yielding().await;
         value
     });
     assert_eq!(co.start(), Ok(Yielded(0)));
@@ -284,7 +267,7 @@ fn runs_as_a_task<E: Executor>() {
     let task = Coroutine::from_future(async move {
         let mut numbers = Coroutine::new(|mut co: Yielder<(), u32>| async move {
             for number in 0..3 {
-                Once::default().await;
+                yielding().await;
                 let Ok(()) = co.yield_(number).await;
             }
         });

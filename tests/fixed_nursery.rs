@@ -4,11 +4,9 @@
 #![cfg(all(feature = "std", feature = "async"))]
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
-#[path = "conformance/executor.rs"]
+#[path = "nursery/common.rs"]
 #[allow(dead_code)]
-mod executor;
-#[path = "nursery/support.rs"]
-#[allow(dead_code)]
+mod common;
 mod support;
 
 use std::future::{pending, ready};
@@ -22,8 +20,8 @@ use portunus::nursery::{
     FixedExit, FixedItem, FixedNursery, FixedNurseryError, FixedTask, StopSignal, TaskOutcome,
 };
 
-use executor::{Executor, RunQueue, Smol, TokioCurrent, TokioMulti};
-use support::{Count, Fault, Gate, Log, poll, settle, yielding};
+use common::{Count, Fault, Gate, Log, poll, settle, yielding};
+use support::executor::{Executor, RunQueue, Smol, TokioCurrent, TokioMulti};
 
 /// Waits for the signal, over two polls.
 async fn watcher(log: &Log, name: &str, stop: &StopSignal) -> Result<(), Fault> {

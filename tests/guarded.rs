@@ -4,23 +4,22 @@
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 #![allow(clippy::alloc_instead_of_core)]
 
-mod hand;
+mod support;
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hand::{Hand, ready};
 use portunus::guarded::{
     ExclusiveMode, MappedReadGuard, MappedWriteGuard, ReadGuard, UpgradeError, WriteGuard,
 };
 use portunus::prelude::*;
 use portunus::{Backend, ConvertError, Guarded, Held, Mode, PerMode, Rules};
+use support::{Hand, ready, watched};
 
 // === Rules ===
 
@@ -64,23 +63,6 @@ type Pages<B> = Guarded<Editing, u64, B>;
 
 fn pages<B: Backend>() -> Arc<Pages<B>> {
     Arc::new(Guarded::new(Editing, 0))
-}
-
-/// Runs `f` in a thread of its own; panics when it takes too long.
-fn within_patience(f: impl FnOnce() + Send + 'static) {
-    let (done, ended) = channel();
-    let worker = thread::spawn(move || {
-        f();
-        let _ = done.send(());
-    });
-    match ended.recv_timeout(Duration::from_secs(30)) {
-        Err(RecvTimeoutError::Timeout) => panic!("it hangs"),
-        Ok(()) | Err(RecvTimeoutError::Disconnected) => {
-            if let Err(panic) = worker.join() {
-                std::panic::resume_unwind(panic);
-            }
-        }
-    }
 }
 
 // === Entering ===
@@ -739,7 +721,7 @@ impl Torn {
 fn load<R: Rules + Default + Send + Sync + 'static, B: Backend>(modes: [R::Mode; 4]) {
     const ROUNDS: u64 = 150;
     let [read, edit, replace, burn] = modes;
-    within_patience(move || {
+    watched("many share the data", move || {
         let lock = Arc::new(Guarded::<R, _, B>::new(R::default(), Torn([0; 8])));
         let inside = AtomicUsize::new(0);
         let start = Barrier::new(4);

@@ -12,18 +12,20 @@
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 #![allow(unsafe_code)]
 
+mod support;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::task::{Context, Poll, Wake, Waker};
-use std::time::Duration;
+use std::task::{Poll, Waker};
 
 use portunus::critical::{Accessor, Nursery, NurseryInfo, Registry};
 use portunus::registry::Duplicates;
+
+use support::{Hand, watched};
 
 struct Interrupting;
 
@@ -70,39 +72,13 @@ static GLOBAL: Interrupting = Interrupting;
 
 /// Runs `f` in a thread of its own, with this handler.
 fn interrupted(handler: &'static (dyn Fn() + Sync), f: impl FnOnce() + Send + 'static) {
-    const PATIENCE: Duration = Duration::from_secs(60);
-    let (finished, finish) = channel::<()>();
-    let thread = std::thread::spawn(move || {
-        let _finished = finished;
+    watched("nobody waits for ever", move || {
         HANDLER.set(Some(handler));
         f();
         HANDLER.set(None);
         assert!(INTERRUPTS.get() > 0, "nothing was interrupted");
         assert_eq!(ALLOCATED_INSIDE.get(), 0, "the handler allocates");
     });
-    assert_ne!(finish.recv_timeout(PATIENCE), Err(RecvTimeoutError::Timeout), "it hangs");
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
-    }
-}
-
-/// Counts wake-ups.
-#[derive(Default)]
-struct Count(AtomicUsize);
-
-impl Wake for Count {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.fetch_add(1, SeqCst);
-    }
-}
-
-fn poll<F: Future>(future: Pin<&mut F>, count: &Arc<Count>) -> Poll<F::Output> {
-    let waker = Waker::from(Arc::clone(count));
-    future.poll(&mut Context::from_waker(&waker))
 }
 
 std::thread_local! {
@@ -134,12 +110,12 @@ fn a_handler_wakes_tasks_whatever_it_interrupts() {
         });
     }
     interrupted(&wake_all, || {
-        let (polls, count) = (Arc::new(AtomicUsize::new(0)), Arc::new(Count::default()));
+        let (polls, hand) = (Arc::new(AtomicUsize::new(0)), Hand::new());
         let mut nursery = Nursery::<()>::named("woken");
         for number in 0..3 {
             nursery.create_task("sleeps", sleep(number, polls.clone())).map(drop).expect("open");
         }
-        assert!(poll(Pin::new(&mut nursery), &count).is_pending());
+        assert!(hand.poll(&mut nursery).is_pending());
         assert_eq!(polls.load(SeqCst), 3);
         // Each of these takes mutexes of the nursery's, and allocates.
         nursery.register(&NURSERIES).expect("the only one");
@@ -149,12 +125,12 @@ fn a_handler_wakes_tasks_whatever_it_interrupts() {
             nursery.defer(|| ()).expect("open");
         }
         let mut nursery = nursery.pop_all();
-        let before = (polls.load(SeqCst), count.0.load(SeqCst));
+        let before = (polls.load(SeqCst), hand.wakes());
         assert!(before.1 > 0, "a wake-up that the owner does not hear of");
-        assert!(poll(Pin::new(&mut nursery), &count).is_pending());
+        assert!(hand.poll(&mut nursery).is_pending());
         assert!(polls.load(SeqCst) >= before.0 + 3, "a wake-up was lost");
         let mut close = pin!(nursery.close());
-        while poll(close.as_mut(), &count).is_pending() {}
+        while hand.poll(close.as_mut()).is_pending() {}
         BEDS.with_borrow_mut(|beds| *beds = [None, None, None]);
     });
 }
@@ -169,17 +145,17 @@ fn a_handler_stops_a_nursery() {
         }
     }
     interrupted(&stop, || {
-        let count = Arc::new(Count::default());
+        let hand = Hand::new();
         let mut nursery = Nursery::<()>::new();
         nursery.create_task(None, std::future::pending::<Result<(), _>>()).map(drop).expect("open");
-        assert!(poll(Pin::new(&mut nursery), &count).is_pending());
+        assert!(hand.poll(&mut nursery).is_pending());
         let _ = SENTINEL.set(nursery.sentinel());
         // Interrupted with the list of tasks in hand.
         while !nursery.sentinel().is_stopping() {
             assert_eq!(nursery.tasks().len(), 1);
         }
-        assert_eq!(count.0.load(SeqCst), 1);
-        assert_eq!(poll(Pin::new(&mut nursery), &count), Poll::Ready(Ok(())));
+        assert_eq!(hand.wakes(), 1);
+        assert_eq!(hand.poll(&mut nursery), Poll::Ready(Ok(())));
     });
 }
 
@@ -197,17 +173,17 @@ fn a_handler_sets_a_value_that_a_task_awaits() {
         }
     }
     interrupted(&tick, || {
-        let count = Arc::new(Count::default());
+        let hand = Hand::new();
         let mut nursery = Nursery::<()>::new();
         let task =
             nursery.create_task(None, async { Ok(TICKS.get_where_async(|t| *t > 20).await) });
-        assert!(poll(Pin::new(&mut nursery), &count).is_pending());
-        while count.0.load(SeqCst) == 0 {
+        assert!(hand.poll(&mut nursery).is_pending());
+        while hand.wakes() == 0 {
             drop(Box::new([0_u8; 3]));
         }
-        assert_eq!(poll(Pin::new(&mut nursery), &count), Poll::Ready(Ok(())));
+        assert_eq!(hand.poll(&mut nursery), Poll::Ready(Ok(())));
         let task = pin!(task.expect("open"));
-        let Poll::Ready(end) = poll(task, &count) else { panic!("it has ended") };
+        let Poll::Ready(end) = hand.poll(task) else { panic!("it has ended") };
         assert!(end.value().is_some_and(|ticks| ticks > 20));
         // With its lock in hand.
         TICKS.with(|_| drop(Box::new([0_u8; 3])));

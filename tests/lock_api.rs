@@ -7,6 +7,8 @@
 #![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 #![allow(unsafe_code)]
 
+mod support;
+
 use std::cell::{Cell, RefCell};
 use std::pin::pin;
 use std::sync::Arc;
@@ -22,15 +24,7 @@ use portunus::{
     WritePreferring,
 };
 
-/// Waits until `so` holds; gives up, loudly, long after it should.
-#[track_caller]
-fn until(what: &str, so: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !so() {
-        assert!(start.elapsed() < Duration::from_secs(60), "in vain: until {what}");
-        thread::yield_now();
-    }
-}
+use support::until;
 
 /// A poll by nobody.
 fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {

@@ -3,17 +3,14 @@
 #![cfg(all(feature = "std", feature = "async"))]
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
-#[path = "conformance/executor.rs"]
-#[allow(dead_code)]
-mod executor;
+mod support;
 
 use std::any::{Any, TypeId};
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
@@ -24,7 +21,8 @@ use portunus::make_async::{
 use portunus::spin::Spinning;
 use portunus::sync::Threads;
 
-use executor::{Executor, RunQueue, Smol, TokioCurrent, TokioMulti};
+use support::Hand;
+use support::executor::{Executor, RunQueue, Smol, TokioCurrent, TokioMulti};
 
 /// Keeps its jobs until the test runs them.
 #[derive(Default)]
@@ -77,15 +75,6 @@ impl BlockingPool for Spawning {
     }
 }
 
-#[derive(Default)]
-struct Count(AtomicUsize);
-
-impl Wake for Count {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
 async fn double(n: u32) -> u32 {
     2 * n
 }
@@ -121,20 +110,17 @@ fn a_function_that_returns_a_future_gives_the_inner_value() {
 #[test]
 fn the_job_runs_without_being_polled_and_wakes_the_last_waker_once() {
     let pool = ByHand::default();
-    let first = Arc::new(Count::default());
-    let second = Arc::new(Count::default());
+    let (first, second) = (Hand::new(), Hand::new());
     let mut call = pin!(unblock(&pool, || 5));
-    for count in [&first, &second] {
-        let waker = Waker::from(Arc::clone(count));
-        assert!(call.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    for hand in [&first, &second] {
+        assert!(hand.poll(call.as_mut()).is_pending());
     }
     assert!(!call.is_terminated());
     pool.run_one();
-    assert_eq!((first.0.load(Ordering::SeqCst), second.0.load(Ordering::SeqCst)), (0, 1));
-    let mut cx = Context::from_waker(Waker::noop());
-    assert_eq!(call.as_mut().poll(&mut cx), Poll::Ready(Ok(5)));
+    assert_eq!((first.wakes(), second.wakes()), (0, 1));
+    assert_eq!(first.poll(call.as_mut()), Poll::Ready(Ok(5)));
     assert!(call.is_terminated());
-    assert!(catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(&mut cx))).is_err());
+    assert!(catch_unwind(AssertUnwindSafe(|| first.poll(call.as_mut()))).is_err());
 }
 
 #[test]
@@ -167,27 +153,26 @@ fn a_job_that_is_dropped_or_refused_says_so() {
 
 #[test]
 fn dropping_the_future_does_not_stop_the_call_and_drops_its_result() {
-    struct Noisy(Arc<Count>);
+    struct Noisy(Arc<AtomicUsize>);
     impl Drop for Noisy {
         fn drop(&mut self) {
-            self.0.0.fetch_add(1, Ordering::SeqCst);
+            self.0.fetch_add(1, Ordering::SeqCst);
         }
     }
     let pool = ByHand::default();
-    let (ran, dropped) = (Arc::new(Count::default()), Arc::new(Count::default()));
+    let (ran, dropped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (runs, drops) = (ran.clone(), dropped.clone());
     let call = unblock(&pool, move || {
-        runs.0.fetch_add(1, Ordering::SeqCst);
+        runs.fetch_add(1, Ordering::SeqCst);
         Noisy(drops)
     });
-    let (mut call, waker) = (Box::pin(call), Arc::new(Count::default()));
-    let polled = call.as_mut().poll(&mut Context::from_waker(&Waker::from(waker.clone())));
-    assert!(polled.is_pending() && Arc::strong_count(&waker) == 2);
+    let (mut call, hand) = (Box::pin(call), Hand::new());
+    assert!(hand.poll(&mut call).is_pending() && hand.kept() == 1);
     drop(call);
-    assert_eq!(Arc::strong_count(&waker), 1, "its waker is kept");
-    assert_eq!(ran.0.load(Ordering::SeqCst), 0);
+    assert_eq!(hand.kept(), 0, "its waker is kept");
+    assert_eq!(ran.load(Ordering::SeqCst), 0);
     pool.run_one();
-    assert_eq!((ran.0.load(Ordering::SeqCst), dropped.0.load(Ordering::SeqCst)), (1, 1));
+    assert_eq!((ran.load(Ordering::SeqCst), dropped.load(Ordering::SeqCst)), (1, 1));
 }
 
 /// The task is not blocked by the call: another one ends it.

@@ -6,9 +6,8 @@
 
 #[path = "nursery/basics.rs"]
 mod basics;
-#[path = "conformance/executor.rs"]
-#[allow(dead_code)]
-mod executor;
+#[path = "nursery/common.rs"]
+mod common;
 #[path = "nursery/executors.rs"]
 mod executors;
 #[path = "nursery/failures.rs"]
@@ -17,5 +16,4 @@ mod failures;
 mod local;
 #[path = "nursery/order.rs"]
 mod order;
-#[path = "nursery/support.rs"]
 mod support;

@@ -4,14 +4,15 @@
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 #![allow(unsafe_code)]
 
+mod support;
+
 use std::any::Any;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex as StdMutex};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,8 @@ use portunus::observe::{Probe, Report, Reports, Slow, What};
 use portunus::prelude::*;
 use portunus::rules::{self, Access, Permit, ReadWrite};
 use portunus::{Clock, ConvertError};
+
+use support::{Hand, ready, until, watched};
 
 const fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
@@ -82,53 +85,13 @@ fn waiting(mutex: &Mutex<u32>) -> usize {
     unsafe { mutex.raw() }.waiting()
 }
 
-#[track_caller]
-fn until(what: &str, done: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < Duration::from_secs(30), "not within half a minute: {what}");
-        thread::yield_now();
-    }
-}
-
-/// Runs a test that blocks, for half a minute at most: what still blocks then
-/// is left behind.
-#[track_caller]
-fn within_half_a_minute(test: fn()) {
-    let (done, ended) = channel::<()>();
-    let body = thread::spawn(move || {
-        // Dropped however the test ends.
-        let _done = done;
-        test();
-    });
-    let waited = ended.recv_timeout(Duration::from_secs(30));
-    assert_ne!(waited, Err(RecvTimeoutError::Timeout), "it still blocks after half a minute");
-    if let Err(panic) = body.join() {
-        resume_unwind(panic);
-    }
-}
-
-struct Nothing;
-
-impl Wake for Nothing {
-    fn wake(self: Arc<Self>) {}
-}
-
 /// A task of its own.
 fn task() -> Waker {
-    Waker::from(Arc::new(Nothing))
+    Hand::new().waker().clone()
 }
 
 fn poll<F: Future>(future: &mut Pin<Box<F>>, waker: &Waker) -> Poll<F::Output> {
     future.as_mut().poll(&mut Context::from_waker(waker))
-}
-
-#[track_caller]
-fn ready<T>(poll: Poll<T>) -> T {
-    match poll {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("it still waits"),
-    }
 }
 
 /// Not a moment before its limit, and from there on each time.
@@ -157,7 +120,7 @@ fn the_hook_is_told_of_long_holds_when_they_are() {
 /// A blocked thread's wait, as the clock measures it.
 #[test]
 fn waits_of_threads_are_measured() {
-    within_half_a_minute(|| {
+    watched("it goes on", || {
         let desk = Desk::new();
         let mutex = desk.mutex("ledger");
         for (time, told) in [(ms(9), false), (ms(10), true)] {
@@ -249,7 +212,7 @@ fn trades_are_counted() {
 /// Each mode is told by its name, of each kind of lock.
 #[test]
 fn modes_are_named() {
-    within_half_a_minute(|| {
+    watched("it goes on", || {
         let desk = Desk::new();
         let long = |held: &dyn Fn()| {
             held();
@@ -390,7 +353,7 @@ fn upgrades_go_on() {
 /// none.
 #[test]
 fn weights_are_counted_once() {
-    within_half_a_minute(|| {
+    watched("it goes on", || {
         let desk = Desk::new();
         let past = Instant::now();
         let pool = FifoLock::observed(rules::Semaphore::new(3), desk.probe("pool"));
@@ -452,7 +415,7 @@ fn weights_are_counted_once() {
 /// had, and converted on the way.
 #[test]
 fn kept_holds_are_counted() {
-    within_half_a_minute(|| {
+    watched("it goes on", || {
         let desk = Desk::new();
         let past = Instant::now();
         let table = Arc::new(FifoLock::observed(ReadWrite, desk.probe("table")));
@@ -524,7 +487,7 @@ fn kept_holds_are_counted() {
 /// is a hold.
 #[test]
 fn kept_permits_are_counted() {
-    within_half_a_minute(|| {
+    watched("it goes on", || {
         let desk = Desk::new();
         let past = Instant::now();
         let slots = Arc::new(Semaphore::observed(3, desk.probe("slots")));
@@ -576,7 +539,7 @@ fn kept_permits_are_counted() {
 /// Who is sent away has given up, if it waited.
 #[test]
 fn who_is_sent_away_is_counted() {
-    within_half_a_minute(|| {
+    watched("it goes on", || {
         let desk = Desk::new();
         let jobs = Arc::new(ClosableSemaphore::observed(2, desk.probe("jobs")));
         let mut two = jobs.acquire_many(2).expect("open");
@@ -622,7 +585,7 @@ fn who_is_sent_away_is_counted() {
 /// or a downgrade none.
 #[test]
 fn guards_of_data_are_counted() {
-    within_half_a_minute(|| {
+    watched("it goes on", || {
         let desk = Desk::new();
         let past = Instant::now();
         let board = Arc::new(Guarded::observed(ReadWrite, desk.probe("board"), vec![1]));
@@ -670,7 +633,7 @@ fn guards_of_data_are_counted() {
 /// To let go for a while and take it again is another acquisition.
 #[test]
 fn holds_are_let_go_for_a_while() {
-    within_half_a_minute(|| {
+    watched("it goes on", || {
         let desk = Desk::new();
         let table = Arc::new(FifoLock::observed(ReadWrite, desk.probe("table")));
         let mut hold = table.acquire(Access::Write);
@@ -702,7 +665,7 @@ fn holds_are_let_go_for_a_while() {
 /// Whoever gives up has waited too.
 #[test]
 fn who_gives_up_is_counted() {
-    within_half_a_minute(|| {
+    watched("it goes on", || {
         let desk = Desk::new();
         let table = FifoLock::observed(ReadWrite, desk.probe("table"));
         let hold = table.acquire(Access::Write);
@@ -739,7 +702,7 @@ fn who_gives_up_is_counted() {
 /// A hook that panics after a wait does not keep the lock.
 #[test]
 fn a_hook_panics() {
-    within_half_a_minute(|| {
+    watched("it goes on", || {
         fn hook(slow: &Slow<'_>) {
             if slow.what == What::Waited {
                 panic!("{slow}");

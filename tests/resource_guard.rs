@@ -4,11 +4,6 @@
 #![cfg(all(feature = "std", feature = "async"))]
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
-#[allow(dead_code)]
-#[path = "conformance/executor.rs"]
-mod executor;
-#[allow(dead_code)]
-#[path = "conformance/support.rs"]
 mod support;
 
 use std::hash::{Hash, Hasher};
@@ -17,9 +12,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 
-use executor::{Executor, RunQueue, Smol, TokioCurrent, TokioMulti};
 use portunus::sync::Threads;
 use portunus::{ByAddress, ResourceBusy, ResourceGuard, UniqueResourceGuard, UniqueResourceGuards};
+use support::executor::{Executor, RunQueue, Smol, TokioCurrent, TokioMulti};
 use support::{Hand, ready};
 
 #[test]

@@ -4,7 +4,8 @@
 #![cfg(all(feature = "shm", target_os = "linux", target_has_atomic = "64"))]
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
-use std::ops::Deref;
+mod support;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex as StdMutex;
 use std::thread;
@@ -12,41 +13,11 @@ use std::time::{Duration, Instant};
 
 use portunus::rules::{Preference, SharedMode};
 use portunus::shm::{
-    Condvar, Content, Inspection, Mutex, Name, Options, RwLock, RwLockUpgradableReadGuard, Segment,
-    SharedCondvar,
+    Condvar, Inspection, Mutex, Options, RwLock, RwLockUpgradableReadGuard, Segment, SharedCondvar,
 };
 use portunus::{Fair, ReadPreferring, WritePreferring};
 
-/// A segment whose name goes with it.
-struct Own<C>(Segment<C>, Name);
-
-impl<C: Content> Own<C> {
-    fn new(init: C::Init) -> Self {
-        let name = Name::random();
-        Self(Segment::create(&name, &Options::new().records(128), init).unwrap(), name)
-    }
-}
-
-impl<C> Deref for Own<C> {
-    type Target = C;
-    fn deref(&self) -> &C {
-        &self.0
-    }
-}
-
-impl<C> Drop for Own<C> {
-    fn drop(&mut self) {
-        Segment::unlink(&self.1).unwrap();
-    }
-}
-
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < Duration::from_secs(60), "{what}");
-        thread::yield_now();
-    }
-}
+use support::{segments::Own, until};
 
 #[test]
 fn one_notification_for_each_in_order_and_none_is_kept() {
@@ -324,46 +295,19 @@ fn a_stress_of_a_bounded_buffer() {
 mod tasks {
     use std::future::Future;
     use std::pin::{Pin, pin};
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::{Context, Poll, Wake, Waker};
+    use std::task::Poll;
 
     use super::*;
-
-    /// Who waits looks after the dead seldom: who is woken was notified.
-    fn segment<C: Content>(init: C::Init) -> Segment<C> {
-        let options = Options::new().records(64).poll(Duration::from_secs(10));
-        Segment::memfd(&options, init).unwrap().0
-    }
-
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
-    fn waker() -> (Arc<Count>, Waker) {
-        let count = Arc::new(Count::default());
-        (Arc::clone(&count), Waker::from(count))
-    }
-
-    fn poll<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Option<F::Output> {
-        match future.poll(&mut Context::from_waker(waker)) {
-            Poll::Ready(output) => Some(output),
-            Poll::Pending => None,
-        }
-    }
+    use crate::support::Hand;
+    use crate::support::segments::rarely_looking as segment;
 
     /// Polls when it is woken, until it is ready.
-    fn drive<F: Future>(mut future: Pin<&mut F>, count: &Count, waker: &Waker) -> F::Output {
+    fn drive<F: Future>(mut future: Pin<&mut F>, hand: &Hand) -> F::Output {
         let mut seen = 0;
         loop {
-            until("it is woken", || count.0.load(Ordering::SeqCst) > seen);
-            seen = count.0.load(Ordering::SeqCst);
-            if let Some(output) = poll(future.as_mut(), waker) {
+            until("it is woken", || hand.wakes() > seen);
+            seen = hand.wakes();
+            if let Poll::Ready(output) = hand.poll(future.as_mut()) {
                 return output;
             }
         }
@@ -373,20 +317,20 @@ mod tasks {
     fn a_task_wakes_when_it_owns_the_lock() {
         let own: Segment<(Mutex<u32>, Condvar)> = segment((0, ()));
         let (mutex, changed) = &*own;
-        let (count, waker) = waker();
+        let hand = Hand::new();
         let mut future = pin!(changed.wait_async(mutex.lock().unwrap()));
         assert!(mutex.is_locked(), "nothing happens before the first poll");
-        assert!(poll(future.as_mut(), &waker).is_none());
+        assert!(hand.poll(future.as_mut()).is_pending());
         assert_eq!((changed.waiting(), mutex.is_locked()), (1, false));
         let mut guard = mutex.lock().unwrap();
         assert!(changed.notify_one());
         assert_eq!((changed.waiting(), mutex.waiting()), (0, 1));
-        assert!(poll(future.as_mut(), &waker).is_none(), "somebody has the lock");
-        assert_eq!(count.0.load(Ordering::SeqCst), 0, "woken before it owns the lock");
+        assert!(hand.poll(future.as_mut()).is_pending(), "somebody has the lock");
+        assert_eq!(hand.wakes(), 0, "woken before it owns the lock");
         *guard = 5;
         drop(guard);
         assert!(mutex.is_locked(), "it has been handed over");
-        let guard = drive(future, &count, &waker).unwrap();
+        let guard = drive(future, &hand).unwrap();
         assert_eq!(*guard, 5);
     }
 
@@ -394,14 +338,14 @@ mod tasks {
     fn a_task_that_is_notified_while_the_lock_is_free_takes_it() {
         let own: Segment<(RwLock<u32>, SharedCondvar)> = segment((0, ()));
         let (lock, changed) = &*own;
-        let (one, two) = (waker(), waker());
+        let (one, two) = (Hand::new(), Hand::new());
         let mut first = pin!(changed.wait_async(lock.read().unwrap()));
-        assert!(poll(first.as_mut(), &one.1).is_none());
+        assert!(one.poll(first.as_mut()).is_pending());
         let mut second = pin!(changed.wait_async(lock.write().unwrap()));
-        assert!(poll(second.as_mut(), &two.1).is_none());
+        assert!(two.poll(second.as_mut()).is_pending());
         assert_eq!(changed.notify_all(), 2);
-        drop(drive(first, &one.0, &one.1).unwrap());
-        drop(drive(second, &two.0, &two.1).unwrap());
+        drop(drive(first, &one).unwrap());
+        drop(drive(second, &two).unwrap());
         assert!(!lock.is_locked());
     }
 
@@ -413,11 +357,11 @@ mod tasks {
         drop(changed.wait_async(mutex.lock().unwrap()));
         assert!(!mutex.is_locked());
         for stage in ["waits", "is in the lock's line", "was granted"] {
-            let ((_, first_waker), (woken, second_waker)) = (waker(), waker());
+            let (one, two) = (Hand::new(), Hand::new());
             let mut first = Box::pin(changed.wait_async(mutex.lock().unwrap()));
-            assert!(poll(first.as_mut(), &first_waker).is_none());
+            assert!(one.poll(first.as_mut()).is_pending());
             let mut second = pin!(changed.wait_async(mutex.lock().unwrap()));
-            assert!(poll(second.as_mut(), &second_waker).is_none());
+            assert!(two.poll(second.as_mut()).is_pending());
             let mut guard = Some(mutex.lock().unwrap());
             if stage == "waits" {
                 drop(first);
@@ -434,7 +378,7 @@ mod tasks {
                 assert_eq!(changed.waiting(), 0, "{stage}: it was passed on");
             }
             drop(guard.take());
-            drop(drive(second, &woken, &second_waker).unwrap());
+            drop(drive(second, &two).unwrap());
             assert!(!mutex.is_locked() && changed.waiting() == 0, "{stage}");
         }
     }
@@ -443,15 +387,15 @@ mod tasks {
     fn a_notification_of_all_is_not_passed_on() {
         let own: Segment<(Mutex<u32>, Condvar)> = segment((0, ()));
         let (mutex, changed) = &*own;
-        let (_, waker) = waker();
+        let hand = Hand::new();
         let mut first = Box::pin(changed.wait_async(mutex.lock().unwrap()));
-        assert!(poll(first.as_mut(), &waker).is_none());
+        assert!(hand.poll(first.as_mut()).is_pending());
         let guard = mutex.lock().unwrap();
         assert_eq!(changed.notify_all(), 1);
         // It stands behind the first, which is in the lock's line: it comes
         // there with this very guard.
         let mut second = Box::pin(changed.wait_async(guard));
-        assert!(poll(second.as_mut(), &waker).is_none());
+        assert!(hand.poll(second.as_mut()).is_pending());
         drop(first);
         assert_eq!(changed.waiting(), 1, "who came later was not notified");
         drop(second);

@@ -3,6 +3,8 @@
 #![cfg(all(feature = "shm", target_os = "linux", target_has_atomic = "64"))]
 #![allow(missing_docs, unsafe_code, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
+mod support;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -10,23 +12,12 @@ use std::time::{Duration, Instant};
 
 use portunus::door::Proxy;
 use portunus::shm::{
-    AnyHandle, Content, Door, DoorReadGuard, DoorWriteGuard, Error, Handle, HandleDoor, Name,
-    Options, Segment, SharedDoor, SharedDoorGuard,
+    AnyHandle, Door, DoorReadGuard, DoorWriteGuard, Error, Handle, HandleDoor, Name, Options,
+    Segment, SharedDoor, SharedDoorGuard,
 };
 use portunus::{AccessError, Permissions, ReadPreferring, WritePreferring};
 
-/// A segment without a name.
-fn segment<C: Content>(init: C::Init) -> Segment<C> {
-    Segment::memfd(&Options::new().records(64), init).unwrap().0
-}
-
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < Duration::from_secs(60), "{what}");
-        thread::yield_now();
-    }
-}
+use support::{segments::segment, until};
 
 type Doors =
     (Door<u64>, SharedDoor<u64>, SharedDoor<u64, ReadPreferring>, SharedDoor<u64, WritePreferring>);

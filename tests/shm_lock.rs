@@ -4,7 +4,8 @@
 #![cfg(all(feature = "shm", target_os = "linux", target_has_atomic = "64"))]
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
-use std::ops::Deref;
+mod support;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex as StdMutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,39 +13,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use portunus::rules::{Access, Granularity, Intention, ReadWrite};
-use portunus::shm::{Content, Error, FifoLock, Mutex, Name, Options, Segment};
+use portunus::shm::{Error, FifoLock, Mutex, Name, Options, Segment};
 use portunus::{ConvertError, Held, Rules};
 
-/// A segment whose name goes with it.
-struct Own<C>(Segment<C>, Name);
-
-impl<C: Content> Own<C> {
-    fn new(init: C::Init) -> Self {
-        let name = Name::random();
-        Self(Segment::create(&name, &Options::new().records(128), init).unwrap(), name)
-    }
-}
-
-impl<C> Deref for Own<C> {
-    type Target = C;
-    fn deref(&self) -> &C {
-        &self.0
-    }
-}
-
-impl<C> Drop for Own<C> {
-    fn drop(&mut self) {
-        Segment::unlink(&self.1).unwrap();
-    }
-}
-
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < Duration::from_secs(60), "{what}");
-        thread::yield_now();
-    }
-}
+use support::{segments::Own, until};
 
 #[test]
 fn served_in_order_readers_together() {

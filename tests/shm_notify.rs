@@ -4,27 +4,18 @@
 #![cfg(all(feature = "shm", target_os = "linux", target_has_atomic = "64"))]
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
+mod support;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use portunus::shm::{Content, Door, Handle, Options, Segment, SharedDoor};
+use portunus::shm::{Door, Handle, Segment, SharedDoor};
+
+use support::{segments::segment, until};
 
 /// Long enough for any machine.
 const LONG: Duration = Duration::from_secs(60);
-
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < LONG, "{what}");
-        thread::yield_now();
-    }
-}
-
-/// A segment without a name.
-fn segment<C: Content>(init: C::Init) -> Segment<C> {
-    Segment::memfd(&Options::new().records(64), init).unwrap().0
-}
 
 /// How one kind of door is entered, and who notifies.
 struct Story<D> {

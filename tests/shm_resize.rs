@@ -3,21 +3,17 @@
 #![cfg(all(feature = "shm", target_os = "linux", target_has_atomic = "64"))]
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
+mod support;
+
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use portunus::shm::{Options, Segment, Semaphore};
 
+use support::until;
+
 fn semaphore(permits: u32) -> Segment<Semaphore> {
     Segment::memfd(&Options::new().records(64), permits).unwrap().0
-}
-
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < Duration::from_secs(60), "{what}");
-        thread::yield_now();
-    }
 }
 
 #[test]

@@ -4,29 +4,20 @@
 #![cfg(all(feature = "shm", target_os = "linux", target_has_atomic = "64"))]
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
+mod support;
+
 use std::sync::Mutex as StdMutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use portunus::Counter as _;
 use portunus::shm::{
-    Content, Counter, Error, Name, Options, RwLock, RwLockUpgradableReadGuard, RwLockWriteGuard,
-    Segment, Semaphore,
+    Counter, Error, Name, Options, RwLock, RwLockUpgradableReadGuard, RwLockWriteGuard, Segment,
+    Semaphore,
 };
 use portunus::{CounterError, Fair, ReadPreferring, WritePreferring};
 
-/// A segment without a name.
-fn segment<C: Content>(init: C::Init) -> Segment<C> {
-    Segment::memfd(&Options::new().records(64), init).unwrap().0
-}
-
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < Duration::from_secs(60), "{what}");
-        thread::yield_now();
-    }
-}
+use support::{segments::segment, until};
 
 /// Who enters in which order, of a reader that comes after a writer, behind a
 /// reader who is inside.

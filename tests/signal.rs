@@ -3,14 +3,15 @@
 #![cfg(all(feature = "signal", feature = "blocking", unix))]
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
-use std::future::{Future, pending};
+mod support;
+
+use std::future::pending;
 use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Wake, Waker};
 use std::thread;
 
 use portunus::make_async::{BlockingJob, BlockingPool, BlockingThreads, PoolClosed};
@@ -19,6 +20,8 @@ use portunus::signal::{ReceiveError, Signal, Signals};
 use portunus::sync::{Nursery, Threads};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::raise;
+
+use support::{Hand, until};
 
 /// Signals are the whole program's: one test at a time.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -93,27 +96,16 @@ impl BlockingPool for Counting {
     }
 }
 
-struct Nothing;
-
-impl Wake for Nothing {
-    fn wake(self: Arc<Self>) {}
-}
-
 #[test]
 fn dropping_the_wait_frees_its_thread() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let running = Arc::new(AtomicUsize::new(0));
     {
         let mut wait = pin!(Signals::new().expect("a pipe").received(&Counting(running.clone())));
-        let waker = Waker::from(Arc::new(Nothing));
-        assert!(wait.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        assert!(Hand::new().poll(wait.as_mut()).is_pending());
         assert_eq!(running.load(Ordering::SeqCst), 1);
     }
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    while running.load(Ordering::SeqCst) > 0 {
-        assert!(std::time::Instant::now() < until, "the thread still waits");
-        thread::yield_now();
-    }
+    until("the thread is free", || running.load(Ordering::SeqCst) == 0);
 }
 
 #[test]

@@ -5,13 +5,13 @@
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 #![allow(unsafe_code)]
 
+mod support;
+
 use std::future::Future;
 use std::io::Read;
 use std::pin::{Pin, pin};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use portunus::prelude::*;
@@ -19,26 +19,14 @@ use portunus::rules::{Access, ReadWrite, Sole};
 use portunus::single::{Alone, Condvar, FifoLock, Mutex, RwLock, Semaphore, Single};
 use portunus::{Backend, Held, Rules, WritePreferring};
 
+use support::Hand;
+
 /// Each test has locks of its own and uses them in one thread.
 struct OneTest;
 // SAFETY: as just said; no test here hands a lock to another thread.
 unsafe impl Alone for OneTest {}
 
 static MUTEX: Mutex<u32, OneTest> = Mutex::new(0);
-
-#[derive(Default)]
-struct Bell(AtomicUsize);
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-fn bell() -> (Arc<Bell>, Waker) {
-    let bell = Arc::new(Bell::default());
-    (bell.clone(), bell.into())
-}
 
 fn poll<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(waker))
@@ -49,22 +37,20 @@ fn a_static_mutex_serves_tasks_in_order() {
     let guard = MUTEX.lock();
     assert!(MUTEX.try_lock().is_none());
     let (mut first, mut second) = (pin!(MUTEX.lock_async()), pin!(MUTEX.lock_async()));
-    let ((first_bell, first_waker), (second_bell, second_waker)) = (bell(), bell());
-    assert!(poll(first.as_mut(), &first_waker).is_pending());
-    assert!(poll(second.as_mut(), &second_waker).is_pending());
+    let (one, two) = (Hand::new(), Hand::new());
+    assert!(one.poll(first.as_mut()).is_pending());
+    assert!(two.poll(second.as_mut()).is_pending());
     drop(guard);
-    assert_eq!(first_bell.0.load(Ordering::Relaxed), 1);
-    assert_eq!(second_bell.0.load(Ordering::Relaxed), 0);
-    assert!(poll(second.as_mut(), &second_waker).is_pending());
-    let Poll::Ready(mut guard) = poll(first.as_mut(), &first_waker) else {
+    assert_eq!(one.wakes(), 1);
+    assert_eq!(two.wakes(), 0);
+    assert!(two.poll(second.as_mut()).is_pending());
+    let Poll::Ready(mut guard) = one.poll(first.as_mut()) else {
         panic!("the first in line was not served")
     };
     *guard += 1;
     drop(guard);
-    assert_eq!(second_bell.0.load(Ordering::Relaxed), 1);
-    let Poll::Ready(guard) = poll(second.as_mut(), &second_waker) else {
-        panic!("the second was not served")
-    };
+    assert_eq!(two.wakes(), 1);
+    let Poll::Ready(guard) = two.poll(second.as_mut()) else { panic!("the second was not served") };
     assert_eq!(*guard, 1);
 }
 
@@ -73,15 +59,15 @@ fn a_cancelled_task_lets_the_next_in() {
     let lock: FifoLock<ReadWrite, OneTest> = FifoLock::new(ReadWrite);
     let reading = lock.acquire(Access::Read);
     let mut reader = pin!(lock.acquire_async(Access::Read));
-    let (bell, waker) = bell();
+    let hand = Hand::new();
     {
         let mut writer = pin!(lock.acquire_async(Access::Write));
         assert!(poll(writer.as_mut(), Waker::noop()).is_pending());
-        assert!(poll(reader.as_mut(), &waker).is_pending(), "a reader passed a waiting writer");
+        assert!(hand.poll(reader.as_mut()).is_pending(), "a reader passed a waiting writer");
         assert_eq!(lock.waiting(), 2);
     }
-    assert_eq!(bell.0.load(Ordering::Relaxed), 1);
-    assert!(poll(reader.as_mut(), &waker).is_ready());
+    assert_eq!(hand.wakes(), 1);
+    assert!(hand.poll(reader.as_mut()).is_ready());
     drop(reading);
 }
 

@@ -4,26 +4,20 @@
 #![cfg(feature = "std")]
 #![allow(missing_docs, clippy::std_instead_of_core)]
 
+mod support;
+
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Waker;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use portunus::{Backend, Limit, Place, Turn, Wait};
 
+use support::until;
+
 /// How long a wait in vain takes.
 const A_MOMENT: Duration = Duration::from_millis(15);
-
-/// Waits until `so` holds; gives up, loudly, long after it should.
-#[track_caller]
-fn until(what: &str, so: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !so() {
-        assert!(start.elapsed() < Duration::from_secs(60), "in vain: until {what}");
-        thread::yield_now();
-    }
-}
 
 /// The waiting of `sync`, of which a test hears.
 struct Told;

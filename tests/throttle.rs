@@ -4,11 +4,6 @@
 #![cfg(all(feature = "std", feature = "async"))]
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
-#[allow(dead_code)]
-#[path = "conformance/executor.rs"]
-mod executor;
-#[allow(dead_code)]
-#[path = "conformance/support.rs"]
 mod support;
 
 use std::cell::Cell;
@@ -18,7 +13,6 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use executor::{Executor, RunQueue, Smol, TokioCurrent, TokioMulti};
 use portunus::clock::{ManualClock, StdClock, TickClock};
 use portunus::sync::Threads;
 use portunus::throttle::{
@@ -29,6 +23,7 @@ use portunus::{critical, spin};
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any};
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
+use support::executor::{Executor, RunQueue, Smol, TokioCurrent, TokioMulti};
 use support::{Hand, panic_of, ready};
 
 type Throttle<C, R = Xorshift> = DynamicThrottle<C, Threads, R>;

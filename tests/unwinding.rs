@@ -4,37 +4,22 @@
 #![cfg(all(feature = "std", feature = "async"))]
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
+mod support;
+
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 
 use portunus::prelude::*;
 use portunus::rules::{Access, ReadWrite, Shared, SharedMode};
 use portunus::sync::{FifoLock, RwLock};
 use portunus::{Fair, ReadPreferring};
 
-struct Panics;
-
-impl Wake for Panics {
-    fn wake(self: Arc<Self>) {
-        panic!("a waker panics");
-    }
-}
-
-struct Calm;
-
-impl Wake for Calm {
-    fn wake(self: Arc<Self>) {}
-}
-
-fn panics() -> Waker {
-    Arc::new(Panics).into()
-}
+use support::{Hand, panics};
 
 fn calm() -> Waker {
-    Arc::new(Calm).into()
+    Hand::new().waker().clone()
 }
 
 fn poll<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {

@@ -4,7 +4,7 @@
 #![cfg(all(feature = "std", feature = "async", feature = "critical-section"))]
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
-mod hand;
+mod support;
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +19,7 @@ use portunus::raw::RawRwLockUpgradeAsync;
 use portunus::rules::{Preference, SharedMode};
 use portunus::{Backend, Fair, ReadPreferring, WritePreferring};
 
-use hand::{Hand, ready};
+use support::{Hand, ready};
 
 type RwLock<L> = lock_api::RwLock<L, u64>;
 

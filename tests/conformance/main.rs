@@ -40,7 +40,6 @@
 #[macro_use]
 mod macros;
 
-mod executor;
 mod faces;
 mod kin;
 #[cfg(feature = "observe")]
@@ -49,9 +48,10 @@ mod raw;
 mod rules;
 mod script;
 mod subject;
+#[path = "../support/mod.rs"]
 mod support;
 
-use support::watch;
+use support::{executor, watch};
 
 mod cancel;
 mod closing;

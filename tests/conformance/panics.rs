@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Wake, Waker};
 use std::thread;
 
 use lock_api::MutexGuard;
@@ -13,7 +12,7 @@ use portunus::{Backend, Fair, FifoLock, Held, Hold, Rules, Semaphore};
 use crate::rules::Access::{Read, Write};
 use crate::rules::ReadWrite;
 use crate::subject::{Mutex, RwLock, lined_up};
-use crate::support::{Hand, panic_of, poll_by, ready, until, watched};
+use crate::support::{Hand, panic_of, panics, poll_by, ready, until, watched};
 
 portunus::modes! {
     /// The modes of [`Moody`].
@@ -179,15 +178,6 @@ fn one_panic_at_a_time<B: Backend>() {
     assert_eq!(counts(&lock), (0, 0, 0));
 }
 
-/// A waker that panics when it is called.
-struct Bomb;
-
-impl Wake for Bomb {
-    fn wake(self: Arc<Self>) {
-        panic!("the waker panics");
-    }
-}
-
 /// Forty are let in by one release. Wherever among them the waker is that
 /// panics, all others are woken.
 fn a_waker_panics<B: Backend>() {
@@ -195,7 +185,7 @@ fn a_waker_panics<B: Backend>() {
         let lock = FifoLock::<_, B>::new(ReadWrite);
         let hold = lock.acquire(Write);
         let hands: Vec<_> = (0..40).map(|_| Hand::new()).collect();
-        let bombs = Waker::from(Arc::new(Bomb));
+        let bombs = panics();
         let mut readers: Vec<_> = hands
             .iter()
             .enumerate()
@@ -206,7 +196,7 @@ fn a_waker_panics<B: Backend>() {
                 reader
             })
             .collect();
-        assert_eq!(panic_of(|| drop(hold)), "the waker panics");
+        assert_eq!(panic_of(|| drop(hold)), "a waker panics");
         assert_eq!((lock.holders(Read), lock.waiting()), (40, 0), "with the bomb at {bomb}");
         for (index, hand) in hands.iter().enumerate() {
             assert_eq!(hand.wakes(), usize::from(index != bomb), "{index}, the bomb at {bomb}");
@@ -222,7 +212,7 @@ fn a_waker_panics<B: Backend>() {
 /// nobody else a turn.
 fn a_waker_panics_in_a_cancellation<B: Backend>() {
     let lock = FifoLock::<_, B>::new(ReadWrite);
-    let (hand, bombs) = (Hand::new(), Waker::from(Arc::new(Bomb)));
+    let (hand, bombs) = (Hand::new(), panics());
     let hold = lock.acquire(Read);
     let mut writer = Box::pin(lock.acquire_async(Write));
     let mut doomed = Box::pin(lock.acquire_async(Read));
@@ -230,7 +220,7 @@ fn a_waker_panics_in_a_cancellation<B: Backend>() {
     assert!(hand.poll(&mut writer).is_pending());
     assert!(poll_by(&bombs, &mut doomed).is_pending());
     assert!(hand.poll(&mut reader).is_pending());
-    assert_eq!(panic_of(|| drop(writer)), "the waker panics");
+    assert_eq!(panic_of(|| drop(writer)), "a waker panics");
     assert_eq!((lock.holders(Read), lock.waiting(), hand.wakes()), (3, 0, 1));
     drop(ready(hand.poll(&mut reader)));
     drop(doomed);

@@ -9,14 +9,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr;
 use std::sync::Arc;
-use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 use portunus::raw::{
     RawCondvarAsync, RawMutexAsync, RawRwLockUpgradeAsync, RawSharedCondvarUpgradeAsync,
 };
 
 use crate::over::{Door, Over, SharedDoor, SharedOver};
-use crate::support::{Hand, panic_of, poll_by, ready};
+use crate::support::{Hand, panic_of, panics, poll_by, ready};
 
 /// What an access gives. Dropped, it lets go.
 trait Guard {}
@@ -155,15 +155,6 @@ fn each_point(case: &Case<'_, '_>) {
     assert!(!said.is_empty() && free(), "{name}: polled after it was ready");
 }
 
-/// A waker that panics when it is called.
-struct Panics;
-
-impl Wake for Panics {
-    fn wake(self: Arc<Self>) {
-        panic!("a waker panics");
-    }
-}
-
 /// The memory of a future that was dropped, kept until nobody can refer to it.
 struct Remains(*mut u8, Layout);
 
@@ -232,7 +223,7 @@ fn each_point_beside_a_panic(case: &Case<'_, '_>) {
         let mut first = wait();
         assert!(hand.poll(&mut first).is_pending());
         let mut second = wait();
-        assert!(poll_by(&Waker::from(Arc::new(Panics)), &mut second).is_pending());
+        assert!(poll_by(&panics(), &mut second).is_pending());
         let inside = (point != "notified").then(block);
         assert!(notify_one());
         if inside.is_some() {

@@ -24,13 +24,11 @@
 #[macro_use]
 mod over;
 
-#[path = "../conformance/executor.rs"]
-#[allow(dead_code)]
-mod executor;
 mod foreign;
-#[path = "../conformance/support.rs"]
-#[allow(dead_code)]
+#[path = "../support/mod.rs"]
 mod support;
+
+use support::executor;
 
 mod access;
 mod cancel;

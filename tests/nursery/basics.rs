@@ -10,9 +10,7 @@ use portunus::nursery::{NurseryClosed, StartError, StopError, TaskOutcome, exit_
 use portunus::registry::{Duplicate, Duplicates};
 use portunus::sync::{NurseryInfo, Registry, Task};
 
-use crate::support::{
-    Count, Fault, Gate, Handle, How, Log, Noted, Nursery, poll, settle, yielding,
-};
+use crate::common::{Count, Fault, Gate, Handle, How, Log, Noted, Nursery, poll, settle, yielding};
 
 async fn worker() -> Result<u32, Fault> {
     Ok(1)

@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 
 use portunus::nursery::{Job, RefusedJob, Spawn, StopError, TaskOutcome};
 
-use crate::executor::{Executor, RunQueue, Smol, Spawner, TokioCurrent, TokioMulti};
-use crate::support::{Fault, Handle, Log, Noted, Nursery, settle, yielding};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::common::{Fault, Handle, Log, Noted, Nursery, settle, yielding};
+use crate::support::executor::{Executor, RunQueue, Smol, Spawner, TokioCurrent, TokioMulti};
+use crate::support::watch::patience;
 
 /// Runs a future on an executor.
 fn run<E: Executor, T: Send + 'static>(
@@ -22,7 +21,7 @@ fn run<E: Executor, T: Send + 'static>(
     executor.spawner()(Box::pin(async move {
         let _ = sender.send(future.await);
     }));
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + patience();
     loop {
         executor.advance();
         match receiver.recv_timeout(Duration::from_millis(1)) {

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use portunus::nursery::TaskOutcome;
 use portunus::spin;
 
-use crate::support::{Fault, Gate, Handle, How, Log, Noted, Nursery, settle, yielding};
+use crate::common::{Fault, Gate, Handle, How, Log, Noted, Nursery, settle, yielding};
 
 fn message(panic: &(dyn std::any::Any + Send)) -> Option<&str> {
     panic.downcast_ref::<&str>().copied()

@@ -8,7 +8,7 @@ use std::task::{Poll, Waker};
 use portunus::nursery::{StopError, TaskOutcome};
 use portunus::sync::LocalNursery;
 
-use crate::support::{Count, Fault, Gate, Noted, poll, settle, yielding};
+use crate::common::{Count, Fault, Gate, Noted, poll, settle, yielding};
 
 type Notes = Rc<RefCell<Vec<String>>>;
 
@@ -51,7 +51,7 @@ fn tasks_share_what_can_not_be_sent() {
 #[test]
 fn everything_ends_in_the_reverse_order_of_its_beginning() {
     let notes = Notes::default();
-    let log = crate::support::Log::default();
+    let log = crate::common::Log::default();
     let mut nursery = LocalNursery::<Fault>::new();
     let body = {
         let (nursery, notes, log) = (nursery.handle(), Rc::clone(&notes), log.clone());

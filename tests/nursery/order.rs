@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use portunus::nursery::{NurseryClosed, StartError, TaskOutcome};
 
-use crate::support::{Count, Fault, Gate, Handle, Log, Noted, Nursery, poll, settle, yielding};
+use crate::common::{Count, Fault, Gate, Handle, Log, Noted, Nursery, poll, settle, yielding};
 
 /// Notes its start, waits for the signal, and notes that it stops, over two
 /// polls.

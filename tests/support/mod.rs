@@ -1,7 +1,11 @@
-//! What tests of all kinds need: patience with an end, and polling by hand.
+//! What tests of all kinds need: patience with an end, polling by hand, and
+//! executors.
+
+#![allow(dead_code, reason = "each suite uses a part of it")]
+#![allow(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
 use std::any::Any;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,13 +15,14 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-#[path = "watch.rs"]
+pub(crate) mod executor;
+#[cfg(all(feature = "shm", target_os = "linux", target_has_atomic = "64"))]
+pub(crate) mod segments;
 pub(crate) mod watch;
 
 use watch::{look_alive, lose_patience, patience};
 
 /// How long a test waits that does so by other means than these.
-#[allow(dead_code, reason = "of other suites, which share this file")]
 pub(crate) const PATIENCE: Duration = watch::PATIENCE;
 
 /// Waits until `done`; panics when patience ends first.
@@ -114,8 +119,8 @@ impl Hand {
         Self { waker: Waker::from(Arc::clone(&bell)), bell }
     }
 
-    /// Polls a future of this task.
-    pub(crate) fn poll<F: Future + Unpin>(&self, future: &mut F) -> Poll<F::Output> {
+    /// Polls a future of this task, pinned or borrowed.
+    pub(crate) fn poll<F: Future + Unpin>(&self, future: F) -> Poll<F::Output> {
         poll_by(&self.waker, future)
     }
 
@@ -135,8 +140,31 @@ impl Hand {
 }
 
 /// Polls with this waker.
-pub(crate) fn poll_by<F: Future + Unpin>(waker: &Waker, future: &mut F) -> Poll<F::Output> {
-    Pin::new(future).poll(&mut Context::from_waker(waker))
+pub(crate) fn poll_by<F: Future + Unpin>(waker: &Waker, mut future: F) -> Poll<F::Output> {
+    Pin::new(&mut future).poll(&mut Context::from_waker(waker))
+}
+
+/// A waker that panics when it is called.
+pub(crate) fn panics() -> Waker {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker panics");
+        }
+    }
+    Waker::from(Arc::new(Panics))
+}
+
+/// Pending once, and woken at once.
+pub(crate) fn yielding() -> impl Future<Output = ()> + Send {
+    let mut polled = false;
+    poll_fn(move |cx| {
+        if std::mem::replace(&mut polled, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
 }
 
 /// What a poll has to have brought.
@@ -150,7 +178,6 @@ pub(crate) fn ready<T>(poll: Poll<T>) -> T {
 
 /// Forgets a future for good. Where it lies is remembered, so that a sanitizer
 /// that looks for leaks does not take it for one.
-#[allow(dead_code, reason = "of other suites, which share this file")]
 pub(crate) fn forget<F>(future: Pin<Box<F>>) {
     static FORGOTTEN: Mutex<Vec<usize>> = Mutex::new(Vec::new());
     let place = core::ptr::from_ref(&*future).addr();
@@ -163,7 +190,6 @@ pub(crate) fn forget<F>(future: Pin<Box<F>>) {
 ///
 /// `hold` keeps everybody out, `notify` is done meanwhile and says how many,
 /// `line` says how many stand in the lock's line (`usize::MAX`: nobody knows).
-#[allow(dead_code, reason = "of other suites, which share this file")]
 pub(crate) fn handed_over<H, W: Future>(
     many: usize,
     wait: impl Fn() -> W,

@@ -8,6 +8,8 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use portunus::nursery::Context as Entered;
 
+pub(crate) use crate::support::yielding;
+
 /// The errors of the tests.
 pub(crate) type Fault = &'static str;
 
@@ -90,22 +92,6 @@ impl<'e> Entered<&'e str> for Noted {
             How::Make(error) => Err(error),
         }
     }
-}
-
-/// Pending once.
-pub(crate) fn yielding() -> impl Future<Output = ()> + Send {
-    struct Once(bool);
-    impl Future for Once {
-        type Output = ();
-        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-            if std::mem::replace(&mut self.0, true) {
-                return Poll::Ready(());
-            }
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        }
-    }
-    Once(false)
 }
 
 /// Counts wake-ups.
