@@ -85,6 +85,27 @@ fn play_of<B: Backend>(name: &str) -> Play {
     play.unwrap_or_else(|| panic!("no rules are called `{name}`")).1
 }
 
+/// Runs `check_on` for each backend.
+macro_rules! on_backends {
+    () => {
+        #[test]
+        fn spin() {
+            check_on::<Spinning>();
+        }
+
+        #[test]
+        fn sync() {
+            check_on::<Threads>();
+        }
+
+        #[cfg(feature = "critical-section")]
+        #[test]
+        fn critical() {
+            check_on::<portunus::critical::Critical>();
+        }
+    };
+}
+
 /// What the histories of a rule have to reach, lest they test nothing: the
 /// fields of [`Reached`] that must not be zero.
 macro_rules! properties {
@@ -102,21 +123,7 @@ macro_rules! properties {
                 $(assert!(reached.$field > 0, "no {}: {reached:?}", stringify!($field));)*
             }
 
-            #[test]
-            fn spin() {
-                check_on::<Spinning>();
-            }
-
-            #[test]
-            fn sync() {
-                check_on::<Threads>();
-            }
-
-            #[cfg(feature = "critical-section")]
-            #[test]
-            fn critical() {
-                check_on::<portunus::critical::Critical>();
-            }
+            on_backends!();
         }
     )+};
 }
@@ -162,21 +169,7 @@ macro_rules! drawn_properties {
                 $(assert!(reached.$field > MANY, "few {}: {reached:?}", stringify!($field));)*
             }
 
-            #[test]
-            fn spin() {
-                check_on::<Spinning>();
-            }
-
-            #[test]
-            fn sync() {
-                check_on::<Threads>();
-            }
-
-            #[cfg(feature = "critical-section")]
-            #[test]
-            fn critical() {
-                check_on::<portunus::critical::Critical>();
-            }
+            on_backends!();
         }
     )+};
 }

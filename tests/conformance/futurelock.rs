@@ -13,7 +13,7 @@ use crate::rules::Access::{Read, Write};
 use crate::rules::Rank::{Normal, Urgent};
 use crate::rules::Sole::Exclusive;
 use crate::rules::{OneAtATime, Ranked, ReadWrite};
-use crate::subject::{Mutex, RwLock, lined_up};
+use crate::subject::{Mutex, RwLock, granted, lined_up};
 use crate::support::{Hand, ready};
 
 /// The plain case: A is granted, B is polled. B enters, and A takes its place
@@ -21,9 +21,7 @@ use crate::support::{Hand, ready};
 fn the_one_that_is_polled_enters<B: Backend>() {
     let lock = FifoLock::<_, B>::new(OneAtATime);
     let hand = Hand::new();
-    let hold = lock.acquire(Exclusive);
-    let [mut a, mut b] = lined_up(&lock, [(&hand, Exclusive), (&hand, Exclusive)]);
-    drop(hold);
+    let [mut a, mut b] = granted(&lock, Exclusive, [(&hand, Exclusive), (&hand, Exclusive)]);
     // A was granted; its task knows.
     assert_eq!((hand.wakes(), lock.holders(Exclusive), lock.waiting()), (1, 1, 1));
     let hold = ready(hand.poll(&mut b));
@@ -58,10 +56,8 @@ fn the_one_that_comes_later_enters<B: Backend>() {
 fn another_task_in_between_keeps_its_place<B: Backend>() {
     let lock = FifoLock::<_, B>::new(OneAtATime);
     let (hand, stranger) = (Hand::new(), Hand::new());
-    let hold = lock.acquire(Exclusive);
     let [mut a, mut other, mut b] =
-        lined_up(&lock, [(&hand, Exclusive), (&stranger, Exclusive), (&hand, Exclusive)]);
-    drop(hold);
+        granted(&lock, Exclusive, [(&hand, Exclusive), (&stranger, Exclusive), (&hand, Exclusive)]);
     let hold = ready(hand.poll(&mut b));
     assert!(stranger.poll(&mut other).is_pending());
     drop(hold);
@@ -98,9 +94,7 @@ fn of_different_modes<B: Backend>() {
     for (first, second) in [(Read, Write), (Write, Read)] {
         let lock = FifoLock::<_, B>::new(ReadWrite);
         let hand = Hand::new();
-        let hold = lock.acquire(Write);
-        let [mut a, mut b] = lined_up(&lock, [(&hand, first), (&hand, second)]);
-        drop(hold);
+        let [mut a, mut b] = granted(&lock, Write, [(&hand, first), (&hand, second)]);
         assert_eq!((lock.holders(first), lock.waiting()), (1, 1));
         let hold = ready(hand.poll(&mut b));
         assert_eq!(hold.mode(), second);
@@ -118,10 +112,8 @@ fn of_different_modes<B: Backend>() {
 fn a_reader_of_another_task_behind_them_waits<B: Backend>() {
     let lock = FifoLock::<_, B>::new(ReadWrite);
     let (hand, stranger) = (Hand::new(), Hand::new());
-    let hold = lock.acquire(Write);
     let [mut a, mut b, mut other] =
-        lined_up(&lock, [(&hand, Write), (&hand, Read), (&stranger, Read)]);
-    drop(hold);
+        granted(&lock, Write, [(&hand, Write), (&hand, Read), (&stranger, Read)]);
     let hold = ready(hand.poll(&mut b));
     assert_eq!((stranger.wakes(), lock.waiting()), (0, 2));
     drop(hold);
@@ -157,12 +149,11 @@ fn of_different_lanes<B: Backend>() {
 fn of_different_lanes_beside_another_task<B: Backend>() {
     let lock = FifoLock::<_, B>::new(Ranked);
     let (hand, stranger) = (Hand::new(), Hand::new());
-    let hold = lock.acquire(Urgent);
-    let [mut a, mut other, mut b, mut last] = lined_up(
+    let [mut a, mut other, mut b, mut last] = granted(
         &lock,
+        Urgent,
         [(&hand, Urgent), (&stranger, Urgent), (&hand, Normal), (&stranger, Normal)],
     );
-    drop(hold);
     let hold = ready(hand.poll(&mut b));
     assert_eq!((lock.holders(Normal), lock.waiting()), (1, 3));
     drop(hold);
@@ -179,10 +170,8 @@ fn of_different_lanes_beside_another_task<B: Backend>() {
 fn a_reader_in_the_way_of_its_sibling_is_evicted<B: Backend>() {
     let lock = FifoLock::<_, B>::new(ReadWrite);
     let (hand, stranger) = (Hand::new(), Hand::new());
-    let hold = lock.acquire(Write);
     let [mut reader, mut other, mut writer] =
-        lined_up(&lock, [(&hand, Read), (&stranger, Read), (&hand, Write)]);
-    drop(hold);
+        granted(&lock, Write, [(&hand, Read), (&stranger, Read), (&hand, Write)]);
     assert_eq!((lock.holders(Read), lock.waiting()), (2, 1));
     let reading = ready(stranger.poll(&mut other));
     assert!(hand.poll(&mut writer).is_pending());

@@ -101,13 +101,6 @@ macro_rules! fifo_subject {
         }
     };
 }
-pub(crate) use fifo_subject;
-
-fifo_subject!(FifoLock<R, B>, acquire, acquire_for, acquire_async);
-fifo_subject!(Owned<FifoLock<R, B>>, acquire_owned, acquire_owned_for, acquire_owned_async);
-
-/// A mutex over a number.
-pub(crate) type Mutex<B> = lock_api::Mutex<RawMutex<B>, u64>;
 
 /// A mutex or one of its kin.
 macro_rules! mutex_subject {
@@ -144,13 +137,6 @@ macro_rules! mutex_subject {
         }
     };
 }
-pub(crate) use mutex_subject;
-
-mutex_subject!(Mutex<B>, raw::mutex, lock, try_lock_for, lock_async);
-mutex_subject!(Owned<Mutex<B>>, raw::mutex, lock_arc, try_lock_arc_for, lock_arc_async);
-
-/// A readers-writer lock over a number.
-pub(crate) type RwLock<P, B> = lock_api::RwLock<RawRwLock<P, B>, u64>;
 
 /// What is asked of a readers-writer lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,21 +195,6 @@ macro_rules! rwlock_subject {
         }
     };
 }
-pub(crate) use rwlock_subject;
-
-rwlock_subject!(
-    RwLock<P, B>, raw::rwlock, read, try_read_for, read_async, write, try_write_for, write_async
-);
-rwlock_subject!(
-    Owned<RwLock<P, B>>,
-    raw::rwlock,
-    read_arc,
-    try_read_arc_for,
-    read_arc_async,
-    write_arc,
-    try_write_arc_for,
-    write_arc_async
-);
 
 /// What the scripts do to a semaphore and ask it.
 pub(crate) trait Permits {
@@ -277,15 +248,6 @@ macro_rules! semaphore_subject {
         }
     };
 }
-pub(crate) use semaphore_subject;
-
-semaphore_subject!(Semaphore<B>, acquire_many, acquire_many_for, acquire_many_async);
-semaphore_subject!(
-    Owned<Semaphore<B>>,
-    acquire_many_owned,
-    acquire_many_owned_for,
-    acquire_many_owned_async
-);
 
 /// What is asked of a semaphore that may refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -367,26 +329,6 @@ macro_rules! closable_subject {
         }
     };
 }
-pub(crate) use closable_subject;
-
-closable_subject!(
-    ClosableSemaphore<B>,
-    acquire,
-    acquire_for,
-    acquire_async,
-    acquire_many,
-    acquire_many_for,
-    acquire_many_async
-);
-closable_subject!(
-    Owned<ClosableSemaphore<B>>,
-    acquire_owned,
-    acquire_owned_for,
-    acquire_owned_async,
-    acquire_many_owned,
-    acquire_many_owned_for,
-    acquire_many_owned_async
-);
 
 /// What the scripts do to these semaphores, and ask them.
 macro_rules! permits {
@@ -414,10 +356,74 @@ macro_rules! permits {
         }
     };
 }
-pub(crate) use permits;
 
-permits!(Semaphore);
-permits!(ClosableSemaphore);
+/// Makes subjects of the locks with these names, held by reference and by what
+/// keeps them alive.
+macro_rules! subjects {
+    ($mutex:path, $rwlock:path) => {
+        /// A mutex over a number.
+        pub(crate) type Mutex<B> = lock_api::Mutex<RawMutex<B>, u64>;
+
+        /// A readers-writer lock over a number.
+        pub(crate) type RwLock<P, B> = lock_api::RwLock<RawRwLock<P, B>, u64>;
+
+        crate::subject::fifo_subject!(FifoLock<R, B>, acquire, acquire_for, acquire_async);
+        crate::subject::fifo_subject!(Owned<FifoLock<R, B>>, acquire_owned, acquire_owned_for, acquire_owned_async);
+
+        crate::subject::mutex_subject!(Mutex<B>, $mutex, lock, try_lock_for, lock_async);
+        crate::subject::mutex_subject!(Owned<Mutex<B>>, $mutex, lock_arc, try_lock_arc_for, lock_arc_async);
+
+        crate::subject::rwlock_subject!(
+            RwLock<P, B>, $rwlock, read, try_read_for, read_async, write, try_write_for, write_async
+        );
+        crate::subject::rwlock_subject!(
+            Owned<RwLock<P, B>>,
+            $rwlock,
+            read_arc,
+            try_read_arc_for,
+            read_arc_async,
+            write_arc,
+            try_write_arc_for,
+            write_arc_async
+        );
+
+        crate::subject::semaphore_subject!(Semaphore<B>, acquire_many, acquire_many_for, acquire_many_async);
+        crate::subject::semaphore_subject!(
+            Owned<Semaphore<B>>,
+            acquire_many_owned,
+            acquire_many_owned_for,
+            acquire_many_owned_async
+        );
+
+        crate::subject::closable_subject!(
+            ClosableSemaphore<B>,
+            acquire,
+            acquire_for,
+            acquire_async,
+            acquire_many,
+            acquire_many_for,
+            acquire_many_async
+        );
+        crate::subject::closable_subject!(
+            Owned<ClosableSemaphore<B>>,
+            acquire_owned,
+            acquire_owned_for,
+            acquire_owned_async,
+            acquire_many_owned,
+            acquire_many_owned_for,
+            acquire_many_owned_async
+        );
+
+        crate::subject::permits!(Semaphore);
+        crate::subject::permits!(ClosableSemaphore);
+    };
+}
+pub(crate) use {
+    closable_subject, fifo_subject, mutex_subject, permits, rwlock_subject, semaphore_subject,
+    subjects,
+};
+
+subjects!(raw::mutex, raw::rwlock);
 
 impl<S: Permits> Permits for Owned<S> {
     fn resize(&self, permits: usize) {
@@ -452,4 +458,18 @@ pub(crate) fn lined_up<'a, R: Rules, B: Backend, const N: usize>(
         assert!(hand.poll(&mut request).is_pending());
         request
     })
+}
+
+/// The same of requests that came while somebody was inside, who has left: those
+/// who can be are granted, and nobody is polled yet.
+#[track_caller]
+pub(crate) fn granted<'a, R: Rules, B: Backend, const N: usize>(
+    lock: &'a FifoLock<R, B>,
+    left: R::Mode,
+    asks: [(&Hand, R::Mode); N],
+) -> [Pin<Box<AcquireHold<'a, R, B>>>; N] {
+    let hold = lock.acquire(left);
+    let requests = lined_up(lock, asks);
+    drop(hold);
+    requests
 }

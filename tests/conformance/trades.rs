@@ -11,7 +11,7 @@ use portunus::{Backend, FifoLock};
 use crate::rules::Access::{Read, Write};
 use crate::rules::Sole::Exclusive;
 use crate::rules::{Access, OneAtATime, ReadWrite};
-use crate::subject::lined_up;
+use crate::subject::{granted, lined_up};
 use crate::support::{Hand, poll_by, ready, until};
 use crate::watch::patience;
 
@@ -20,10 +20,8 @@ use crate::watch::patience;
 fn the_one_in_line_is_dropped<B: Backend>() {
     let lock = FifoLock::<_, B>::new(OneAtATime);
     let (hand, stranger) = (Hand::new(), Hand::new());
-    let hold = lock.acquire(Exclusive);
     let [a, mut b, mut other] =
-        lined_up(&lock, [(&hand, Exclusive), (&hand, Exclusive), (&stranger, Exclusive)]);
-    drop(hold);
+        granted(&lock, Exclusive, [(&hand, Exclusive), (&hand, Exclusive), (&stranger, Exclusive)]);
     let hold = ready(hand.poll(&mut b));
     assert_eq!((lock.waiting(), hand.kept()), (2, 1));
     drop(a);
@@ -39,10 +37,8 @@ fn the_one_in_line_is_dropped<B: Backend>() {
 fn the_one_in_line_is_granted_and_dropped<B: Backend>() {
     let lock = FifoLock::<_, B>::new(OneAtATime);
     let (hand, stranger) = (Hand::new(), Hand::new());
-    let hold = lock.acquire(Exclusive);
     let [a, mut b, mut other] =
-        lined_up(&lock, [(&hand, Exclusive), (&hand, Exclusive), (&stranger, Exclusive)]);
-    drop(hold);
+        granted(&lock, Exclusive, [(&hand, Exclusive), (&hand, Exclusive), (&stranger, Exclusive)]);
     drop(ready(hand.poll(&mut b)));
     assert_eq!((hand.wakes(), stranger.wakes(), hand.kept()), (2, 0, 0));
     drop(a);
@@ -56,9 +52,8 @@ fn the_one_in_line_is_granted_and_dropped<B: Backend>() {
 fn the_one_in_line_is_dropped_before_readers<B: Backend>() {
     let lock = FifoLock::<_, B>::new(ReadWrite);
     let (hand, stranger) = (Hand::new(), Hand::new());
-    let hold = lock.acquire(Write);
-    let [a, mut b, mut other] = lined_up(&lock, [(&hand, Write), (&hand, Read), (&stranger, Read)]);
-    drop(hold);
+    let [a, mut b, mut other] =
+        granted(&lock, Write, [(&hand, Write), (&hand, Read), (&stranger, Read)]);
     let hold = ready(hand.poll(&mut b));
     assert_eq!(stranger.wakes(), 0);
     drop(a);
@@ -71,9 +66,7 @@ fn the_one_in_line_is_dropped_before_readers<B: Backend>() {
 fn the_one_that_would_trade_is_dropped<B: Backend>() {
     let lock = FifoLock::<_, B>::new(OneAtATime);
     let hand = Hand::new();
-    let hold = lock.acquire(Exclusive);
-    let [mut a, b] = lined_up(&lock, [(&hand, Exclusive), (&hand, Exclusive)]);
-    drop(hold);
+    let [mut a, b] = granted(&lock, Exclusive, [(&hand, Exclusive), (&hand, Exclusive)]);
     drop(b);
     drop(ready(hand.poll(&mut a)));
     assert_eq!((lock.is_locked(), lock.waiting(), hand.kept()), (false, 0, 0));
@@ -106,9 +99,7 @@ fn tasks_keep_their_order<B: Backend>() {
 fn wrapped_wakers_hide_the_task<B: Backend>() {
     let lock = FifoLock::<_, B>::new(ReadWrite);
     let (wrapped, other) = (Hand::new(), Hand::new());
-    let hold = lock.acquire(Write);
-    let [mut a, mut b] = lined_up(&lock, [(&wrapped, Read), (&other, Write)]);
-    drop(hold);
+    let [mut a, mut b] = granted(&lock, Write, [(&wrapped, Read), (&other, Write)]);
     assert!(other.poll(&mut b).is_pending());
     assert_eq!((lock.holders(Read), lock.holders(Write), lock.waiting()), (1, 0, 1));
     // Polled with one waker they are known for what they are.

@@ -18,7 +18,7 @@ use std::future::Future;
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use portunus::future::{AcquireHold, AcquireManyHold, ConvertHold};
@@ -27,6 +27,8 @@ use portunus::{
     Backend, ConvertError, Fair, FifoLock, Held, Hold, MAX_MODES, Mode, PerMode, ReadPreferring,
     Rules, TooMany, UNLIMITED, WritePreferring,
 };
+
+use task::{Task, ensure};
 
 // === Rules ===
 
@@ -375,6 +377,7 @@ ready_made! {
 }
 
 pub(crate) mod drawn;
+mod task;
 
 // === Histories ===
 
@@ -992,49 +995,6 @@ impl<R: Rules, B: Backend> fmt::Debug for Got<'_, R, B> {
     }
 }
 
-/// The waker of one task: it notes in which order tasks were woken.
-struct TaskWaker {
-    task: usize,
-    log: Arc<Mutex<Vec<usize>>>,
-}
-
-impl Wake for TaskWaker {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.log.lock().unwrap().push(self.task);
-    }
-}
-
-struct Task {
-    /// `None`: nobody is woken.
-    shared: Option<Arc<TaskWaker>>,
-    waker: Waker,
-}
-
-impl Task {
-    fn new(task: usize, log: &Arc<Mutex<Vec<usize>>>) -> Self {
-        if task == QUIET {
-            return Self { shared: None, waker: Waker::noop().clone() };
-        }
-        let shared = Arc::new(TaskWaker { task, log: Arc::clone(log) });
-        // A clone, so that it is made as the clones are that a lock keeps.
-        let waker = Waker::clone(&Waker::from(Arc::clone(&shared)));
-        Self { shared: Some(shared), waker }
-    }
-}
-
-/// Leaves with a message unless it is so.
-macro_rules! ensure {
-    ($so:expr, $($message:tt)+) => {
-        if !$so {
-            return Err(format!($($message)+));
-        }
-    };
-}
-
 /// Both locks, and those who use them.
 struct World<'a, R: Subject, B: Backend> {
     lock: &'a FifoLock<R, B>,
@@ -1074,7 +1034,7 @@ pub(crate) fn run_with<R: Subject, B: Backend>(
         parties: (0..parties).map(|_| Party::Nothing).collect(),
         // Neighbours belong to one task.
         polled_by: (0..parties).map(|party| party / 2 % QUIET).collect(),
-        tasks: (0..TASKS).map(|task| Task::new(task, &log)).collect(),
+        tasks: (0..TASKS).map(|task| Task::new((task != QUIET).then_some(task), &log)).collect(),
         log,
         model: Model::new(table, parties),
     };

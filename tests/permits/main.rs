@@ -8,6 +8,8 @@
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
 mod model;
+#[path = "../model/task.rs"]
+mod task;
 mod world;
 
 use std::cell::RefCell;

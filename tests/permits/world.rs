@@ -9,12 +9,13 @@ use std::future::Future;
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use portunus::{AcquireError, Backend, ClosableSemaphore, Permit};
 
 use crate::model::{Answer, Model, Place, QUIET, Reached, Request, Why};
+use crate::task::{Task, ensure};
 
 /// The most parties that a history can have: more than one batch of wake-ups.
 pub(crate) const MOST_PARTIES: usize = 20;
@@ -75,46 +76,6 @@ enum Party<'a, B: Backend> {
     Holds(#[allow(dead_code, reason = "kept until it is dropped")] Permit<'a, B>),
 }
 
-/// Notes which task was woken.
-struct TaskWaker {
-    task: usize,
-    log: Arc<Mutex<Vec<usize>>>,
-}
-
-impl Wake for TaskWaker {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.log.lock().expect("no panic").push(self.task);
-    }
-}
-
-struct Task {
-    /// `None`: nobody is woken.
-    shared: Option<Arc<TaskWaker>>,
-    waker: Waker,
-}
-
-impl Task {
-    fn new(task: usize, log: &Arc<Mutex<Vec<usize>>>) -> Self {
-        if task == QUIET {
-            return Self { shared: None, waker: Waker::noop().clone() };
-        }
-        let shared = Arc::new(TaskWaker { task, log: Arc::clone(log) });
-        Self { waker: Waker::from(Arc::clone(&shared)), shared: Some(shared) }
-    }
-}
-
-macro_rules! ensure {
-    ($so:expr, $($message:tt)+) => {
-        if !$so {
-            return Err(format!($($message)+));
-        }
-    };
-}
-
 struct World<'a, B: Backend> {
     semaphore: &'a ClosableSemaphore<B>,
     parties: Vec<Party<'a, B>>,
@@ -141,7 +102,7 @@ pub(crate) fn run<B: Backend>(
         parties: (0..parties).map(|_| Party::Nothing).collect(),
         // Neighbours belong to one task.
         polled_by: (0..parties).map(|party| party / 2 % QUIET).collect(),
-        tasks: (0..=QUIET).map(|task| Task::new(task, &log)).collect(),
+        tasks: (0..=QUIET).map(|task| Task::new((task != QUIET).then_some(task), &log)).collect(),
         log,
         model: Model::new(permits, parties),
     };
