@@ -106,6 +106,26 @@ macro_rules! kind {
     };
 }
 
+/// How a raw lock of the crate is polled for in one mode, and given up.
+macro_rules! polled {
+    ($poll:ident, $cancel:ident, $waiter:ty) => {
+        #[inline(always)]
+        unsafe fn $poll(&self, waiter: Pin<&$waiter>, cx: &mut Context<'_>) -> Poll<Lined> {
+            // SAFETY: by this function's contract.
+            match unsafe { waiter.poll(self.raw(), cx.waker()) } {
+                Some(lined) => Poll::Ready(Lined(lined)),
+                None => Poll::Pending,
+            }
+        }
+
+        #[inline(always)]
+        unsafe fn $cancel(&self, waiter: Pin<&$waiter>) {
+            // SAFETY: by this function's contract.
+            unsafe { waiter.cancel(self.raw()) };
+        }
+    };
+}
+
 mod accessor;
 #[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod accessor_arc;

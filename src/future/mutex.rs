@@ -18,20 +18,7 @@ use crate::raw::waiter::Waiter;
 unsafe impl<B: Backend> RawMutexAsync for RawMutex<B> {
     type Waiter = Waiter<0>;
 
-    #[inline(always)]
-    unsafe fn poll_lock(&self, waiter: Pin<&Waiter<0>>, cx: &mut Context<'_>) -> Poll<Lined> {
-        // SAFETY: by this function's contract.
-        match unsafe { waiter.poll(self.raw(), cx.waker()) } {
-            Some(lined) => Poll::Ready(Lined(lined)),
-            None => Poll::Pending,
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn cancel_lock(&self, waiter: Pin<&Waiter<0>>) {
-        // SAFETY: by this function's contract.
-        unsafe { waiter.cancel(self.raw()) };
-    }
+    polled!(poll_lock, cancel_lock, Waiter<0>);
 }
 
 kind! {

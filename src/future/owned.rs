@@ -12,7 +12,7 @@ use lock_api::{
     ArcRwLockReadGuard, ArcRwLockUpgradableReadGuard, ArcRwLockWriteGuard, Mutex, RwLock,
 };
 
-use super::fifo_lock::ConvertKind;
+use super::fifo_lock::{ConvertKind, HoldKind};
 use super::guarded::{ReadGuardKind, WriteGuardKind};
 use super::rwlock::{RwLockUpgradableReadGuardExt, Upgradable, UpgradeKind};
 use super::semaphore::poll_permit;
@@ -20,7 +20,7 @@ use super::{Acquire, Checked, Keeps, Kind, ReleasableAsync};
 use crate::backend::Backend;
 use crate::fifo_lock::{self, FifoLock};
 use crate::guarded::{ArcReadGuard, ArcWriteGuard, ExclusiveMode, Guarded, WriteMode};
-use crate::hold::{self, Units};
+use crate::hold::{self, Hold};
 use crate::owned::{Kept, OwnedHold, OwnedMutexGuard, OwnedPermit};
 use crate::raw::mode::Rules;
 use crate::raw::traits::{RawMutexAsync, RawRwLockAsync, RawRwLockUpgradeAsync, RawWaiter};
@@ -84,25 +84,16 @@ impl<R: Rules, B: Backend, L: ?Sized + Kept<R, B>> Kind for OwnedHoldKind<R, B, 
     type Output = OwnedHold<R, B, L>;
 
     unsafe fn poll(&mut self, seat: Pin<&Seat>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let request = seat.request();
-        if R::WEIGHTED && request.weight == 0 && !seat.is_done() {
-            seat.set_done();
-            return Poll::Ready(OwnedHold::new(take(&mut self.lock), Units::of(request, false)));
-        }
-        let raw = here(&self.lock).fifo_lock().raw();
+        let mut borrowed = HoldKind::new(here(&self.lock).fifo_lock());
         // SAFETY: by this function's contract; always with `lock`.
-        match unsafe { seat.poll(raw, request, cx.waker()) } {
-            Some(lined) => {
-                Poll::Ready(OwnedHold::new(take(&mut self.lock), Units::of(request, lined)))
-            }
-            None => Poll::Pending,
-        }
+        let polled = unsafe { borrowed.poll(seat, cx) }.map(Hold::into_units);
+        polled.map(|units| OwnedHold::new(take(&mut self.lock), units))
     }
 
     unsafe fn cancel(&mut self, seat: Pin<&Seat>) {
         if let Some(lock) = &self.lock {
             // SAFETY: as `poll`.
-            unsafe { seat.cancel(lock.fifo_lock().raw()) };
+            unsafe { HoldKind::new(lock.fifo_lock()).cancel(seat) };
         }
     }
 

@@ -31,67 +31,15 @@ unsafe impl<P: Preference, B: Backend> RawRwLockAsync for RawRwLock<P, B> {
     type SharedWaiter = ReadWaiter;
     type ExclusiveWaiter = WriteWaiter;
 
-    #[inline(always)]
-    unsafe fn poll_lock_shared(
-        &self,
-        waiter: Pin<&ReadWaiter>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Lined> {
-        // SAFETY: by this function's contract.
-        match unsafe { waiter.poll(self.raw(), cx.waker()) } {
-            Some(lined) => Poll::Ready(Lined(lined)),
-            None => Poll::Pending,
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn cancel_lock_shared(&self, waiter: Pin<&ReadWaiter>) {
-        // SAFETY: by this function's contract.
-        unsafe { waiter.cancel(self.raw()) };
-    }
-
-    #[inline(always)]
-    unsafe fn poll_lock_exclusive(
-        &self,
-        waiter: Pin<&WriteWaiter>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Lined> {
-        // SAFETY: by this function's contract.
-        match unsafe { waiter.poll(self.raw(), cx.waker()) } {
-            Some(lined) => Poll::Ready(Lined(lined)),
-            None => Poll::Pending,
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn cancel_lock_exclusive(&self, waiter: Pin<&WriteWaiter>) {
-        // SAFETY: by this function's contract.
-        unsafe { waiter.cancel(self.raw()) };
-    }
+    polled!(poll_lock_shared, cancel_lock_shared, ReadWaiter);
+    polled!(poll_lock_exclusive, cancel_lock_exclusive, WriteWaiter);
 }
 
 // SAFETY: as `RawRwLockAsync`, with `lock_upgradable`.
 unsafe impl<P: Preference, B: Backend> RawRwLockUpgradeAsync for RawRwLock<P, B> {
     type UpgradableWaiter = UpgradableWaiter;
 
-    #[inline(always)]
-    unsafe fn poll_lock_upgradable(
-        &self,
-        waiter: Pin<&UpgradableWaiter>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Lined> {
-        // SAFETY: by this function's contract.
-        match unsafe { waiter.poll(self.raw(), cx.waker()) } {
-            Some(lined) => Poll::Ready(Lined(lined)),
-            None => Poll::Pending,
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn cancel_lock_upgradable(&self, waiter: Pin<&UpgradableWaiter>) {
-        // SAFETY: by this function's contract.
-        unsafe { waiter.cancel(self.raw()) };
-    }
+    polled!(poll_lock_upgradable, cancel_lock_upgradable, UpgradableWaiter);
 
     type UpgradeWaiter = UpgradeWaiter;
 
