@@ -87,107 +87,57 @@ pub(crate) struct Writing<L>(L);
 /// Takes a permit of a semaphore.
 pub(crate) struct Taking<L>(L);
 
-impl<L: ThreadMutex> Enter for Locking<L> {
-    const NAME: &'static str = L::NAME;
+/// Writes what of a lock a thread enters.
+macro_rules! enter {
+    ($($way:ident of $kind:ident by $with:ident;)*) => {$(
+        impl<L: $kind> Enter for $way<L> {
+            const NAME: &'static str = L::NAME;
 
-    fn new() -> Self {
-        Self(L::new())
-    }
+            fn new() -> Self {
+                Self(L::new())
+            }
 
-    #[inline(always)]
-    fn pass<R>(&self, section: impl FnOnce() -> R) -> R {
-        self.0.with(section)
-    }
+            #[inline(always)]
+            fn pass<R>(&self, section: impl FnOnce() -> R) -> R {
+                self.0.$with(section)
+            }
+        }
+    )*};
 }
 
-impl<L: ThreadRwLock> Enter for Reading<L> {
-    const NAME: &'static str = L::NAME;
-
-    fn new() -> Self {
-        Self(L::new())
-    }
-
-    #[inline(always)]
-    fn pass<R>(&self, section: impl FnOnce() -> R) -> R {
-        self.0.with_read(section)
-    }
+enter! {
+    Locking of ThreadMutex by with;
+    Reading of ThreadRwLock by with_read;
+    Writing of ThreadRwLock by with_write;
+    Taking of ThreadSemaphore by with;
 }
 
-impl<L: ThreadRwLock> Enter for Writing<L> {
-    const NAME: &'static str = L::NAME;
+/// Writes what of a lock a task enters, and what shuts it.
+macro_rules! gate {
+    ($($way:ident of $kind:ident by $enter:ident, shut by $shut:ident;)*) => {$(
+        impl<L: $kind> Gate for $way<L> {
+            const NAME: &'static str = L::NAME;
 
-    fn new() -> Self {
-        Self(L::new())
-    }
+            fn new() -> Self {
+                Self(L::new())
+            }
 
-    #[inline(always)]
-    fn pass<R>(&self, section: impl FnOnce() -> R) -> R {
-        self.0.with_write(section)
-    }
+            #[inline(always)]
+            fn enter(&self) -> impl Future<Output = impl Sized> {
+                self.0.$enter()
+            }
+
+            fn shut(&self) -> impl Future<Output = impl Sized> {
+                self.0.$shut()
+            }
+        }
+    )*};
 }
 
-impl<L: ThreadSemaphore> Enter for Taking<L> {
-    const NAME: &'static str = L::NAME;
-
-    fn new() -> Self {
-        Self(L::new())
-    }
-
-    #[inline(always)]
-    fn pass<R>(&self, section: impl FnOnce() -> R) -> R {
-        self.0.with(section)
-    }
-}
-
-impl<L: AsyncMutex> Gate for Locking<L> {
-    const NAME: &'static str = L::NAME;
-
-    fn new() -> Self {
-        Self(L::new())
-    }
-
-    #[inline(always)]
-    fn enter(&self) -> impl Future<Output = impl Sized> {
-        self.0.lock_future()
-    }
-
-    fn shut(&self) -> impl Future<Output = impl Sized> {
-        self.0.lock_future()
-    }
-}
-
-impl<L: AsyncRwLock> Gate for Reading<L> {
-    const NAME: &'static str = L::NAME;
-
-    fn new() -> Self {
-        Self(L::new())
-    }
-
-    #[inline(always)]
-    fn enter(&self) -> impl Future<Output = impl Sized> {
-        self.0.read_future()
-    }
-
-    fn shut(&self) -> impl Future<Output = impl Sized> {
-        self.0.write_future()
-    }
-}
-
-impl<L: AsyncRwLock> Gate for Writing<L> {
-    const NAME: &'static str = L::NAME;
-
-    fn new() -> Self {
-        Self(L::new())
-    }
-
-    #[inline(always)]
-    fn enter(&self) -> impl Future<Output = impl Sized> {
-        self.0.write_future()
-    }
-
-    fn shut(&self) -> impl Future<Output = impl Sized> {
-        self.0.write_future()
-    }
+gate! {
+    Locking of AsyncMutex by lock_future, shut by lock_future;
+    Reading of AsyncRwLock by read_future, shut by write_future;
+    Writing of AsyncRwLock by write_future, shut by write_future;
 }
 
 impl<L: AsyncSemaphore> Gate for Taking<L> {
@@ -223,10 +173,7 @@ impl<L: AsyncMutex> ThreadMutex for BlockOn<L> {
 
     #[inline(always)]
     fn with<R>(&self, section: impl FnOnce() -> R) -> R {
-        let guard = block_on(self.0.lock_future());
-        let result = section();
-        drop(guard);
-        result
+        during(block_on(self.0.lock_future()), section)
     }
 }
 
@@ -239,18 +186,12 @@ impl<L: AsyncRwLock> ThreadRwLock for BlockOn<L> {
 
     #[inline(always)]
     fn with_read<R>(&self, section: impl FnOnce() -> R) -> R {
-        let guard = block_on(self.0.read_future());
-        let result = section();
-        drop(guard);
-        result
+        during(block_on(self.0.read_future()), section)
     }
 
     #[inline(always)]
     fn with_write<R>(&self, section: impl FnOnce() -> R) -> R {
-        let guard = block_on(self.0.write_future());
-        let result = section();
-        drop(guard);
-        result
+        during(block_on(self.0.write_future()), section)
     }
 }
 
@@ -263,11 +204,16 @@ impl<L: AsyncSemaphore> ThreadSemaphore for BlockOn<L> {
 
     #[inline(always)]
     fn with<R>(&self, section: impl FnOnce() -> R) -> R {
-        let guard = block_on(self.0.acquire_future());
-        let result = section();
-        drop(guard);
-        result
+        during(block_on(self.0.acquire_future()), section)
     }
+}
+
+/// Runs a section, and drops the guard that was there meanwhile.
+#[inline(always)]
+pub(crate) fn during<G, R>(guard: G, section: impl FnOnce() -> R) -> R {
+    let result = section();
+    drop(guard);
+    result
 }
 
 /// Polls once without a waker worth the name, and only if that was in vain

@@ -49,10 +49,7 @@ macro_rules! thread_mutex {
             #[inline(always)]
             fn with<R>(&self, section: impl FnOnce() -> R) -> R {
                 let $lock = self;
-                let guard = $guard;
-                let result = section();
-                drop(guard);
-                result
+                $crate::suite::kinds::during($guard, section)
             }
         }
     };
@@ -71,19 +68,13 @@ macro_rules! thread_rwlock {
             #[inline(always)]
             fn with_read<R>(&self, section: impl FnOnce() -> R) -> R {
                 let $lock = self;
-                let guard = $read;
-                let result = section();
-                drop(guard);
-                result
+                $crate::suite::kinds::during($read, section)
             }
 
             #[inline(always)]
             fn with_write<R>(&self, section: impl FnOnce() -> R) -> R {
                 let $lock = self;
-                let guard = $write;
-                let result = section();
-                drop(guard);
-                result
+                $crate::suite::kinds::during($write, section)
             }
         }
     };
@@ -102,10 +93,7 @@ macro_rules! thread_semaphore {
             #[inline(always)]
             fn with<R>(&self, section: impl FnOnce() -> R) -> R {
                 let $lock = self;
-                let permit = $permit;
-                let result = section();
-                drop(permit);
-                result
+                $crate::suite::kinds::during($permit, section)
             }
         }
     };

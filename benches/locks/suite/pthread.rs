@@ -7,13 +7,12 @@
 #![allow(unsafe_code)]
 
 use std::cell::UnsafeCell;
-use std::hint::spin_loop;
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
 
 use super::kinds::{PERMITS, ThreadMutex, ThreadRwLock, ThreadSemaphore};
+use super::reference::is_served_soon;
 
 /// The mutex of one process.
 pub(crate) struct PthreadMutex(UnsafeCell<libc::pthread_mutex_t>);
@@ -142,9 +141,6 @@ pub(crate) struct FutexTicket {
 pub(crate) const FUTEX_TICKET: &str = "futex ticket";
 
 impl FutexTicket {
-    const PAUSES: u32 = 100;
-    const YIELDS: u32 = 32;
-
     fn call(&self, operation: libc::c_int, value: u32, ticket: u32) {
         // SAFETY: the word lives as long as the lock, which is borrowed; a wait
         // has no end but a wake-up. A call that fails is one that found the word
@@ -164,17 +160,8 @@ impl FutexTicket {
 
     #[cold]
     fn wait(&self, mine: u32) {
-        for _ in 0..Self::PAUSES {
-            if self.serving.load(Ordering::Acquire) == mine {
-                return;
-            }
-            spin_loop();
-        }
-        for _ in 0..Self::YIELDS {
-            thread::yield_now();
-            if self.serving.load(Ordering::Acquire) == mine {
-                return;
-            }
+        if is_served_soon(&self.serving, mine) {
+            return;
         }
         // SeqCst here and in `with`: either the sleeper sees that it is served,
         // or the server sees that somebody sleeps.

@@ -138,20 +138,29 @@ const PAUSES: u32 = 100;
 /// How often a waiter yields before it sleeps.
 const YIELDS: u32 = 32;
 
+/// Whether a ticket is served before its owner has to sleep.
+#[inline(always)]
+pub(crate) fn is_served_soon(serving: &AtomicU32, mine: u32) -> bool {
+    for _ in 0..PAUSES {
+        if serving.load(Ordering::Acquire) == mine {
+            return true;
+        }
+        spin_loop();
+    }
+    for _ in 0..YIELDS {
+        thread::yield_now();
+        if serving.load(Ordering::Acquire) == mine {
+            return true;
+        }
+    }
+    false
+}
+
 impl AdaptiveTicket {
     #[cold]
     fn wait(&self, mine: u32) {
-        for _ in 0..PAUSES {
-            if self.serving.load(Ordering::Acquire) == mine {
-                return;
-            }
-            spin_loop();
-        }
-        for _ in 0..YIELDS {
-            thread::yield_now();
-            if self.serving.load(Ordering::Acquire) == mine {
-                return;
-            }
+        if is_served_soon(&self.serving, mine) {
+            return;
         }
         let bed = &self.beds[mine as usize % BEDS];
         let mut guard = bed.lock.lock().unwrap();
