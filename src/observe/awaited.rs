@@ -96,27 +96,37 @@ impl<W: RawWaiter> WatchedWaiter<W> {
     }
 }
 
+/// How an observed lock is polled for in one mode, and given up, by the plain
+/// one; `$begins` is told of the state.
+macro_rules! watched {
+    ($poll:ident, $cancel:ident, $unlock:ident, $waiter:ident, $mode:expr $(, $begins:ident)?) => {
+        unsafe fn $poll(
+            &self,
+            waiter: Pin<&Self::$waiter>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Stamped<Lined>> {
+            // SAFETY: by this function's contract.
+            let polled = unsafe { self.raw().$poll(waiter.waiter(), cx) };
+            // SAFETY: the state that the poll gave.
+            let undo = |lined| unsafe { self.raw().$unlock(lined) };
+            let polled = waiter.polled(self.probe(), &$mode, polled, undo);
+            $(let polled = polled.map(|state| self.$begins(state));)?
+            polled
+        }
+
+        unsafe fn $cancel(&self, waiter: Pin<&Self::$waiter>) {
+            // SAFETY: by this function's contract.
+            unsafe { self.raw().$cancel(waiter.waiter()) };
+            waiter.cancelled(self.probe(), &$mode);
+        }
+    };
+}
+
 // SAFETY: as the plain lock's, which does all of it.
 unsafe impl<B: Backend> RawMutexAsync for RawMutex<B> {
     type Waiter = WatchedWaiter<Waiter<0>>;
 
-    unsafe fn poll_lock(
-        &self,
-        waiter: Pin<&Self::Waiter>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Stamped<Lined>> {
-        // SAFETY: by this function's contract.
-        let polled = unsafe { self.raw().poll_lock(waiter.waiter(), cx) };
-        // SAFETY: the state that the poll gave.
-        let undo = |lined| unsafe { self.raw().unlock(lined) };
-        waiter.polled(self.probe(), &Sole::Exclusive, polled, undo)
-    }
-
-    unsafe fn cancel_lock(&self, waiter: Pin<&Self::Waiter>) {
-        // SAFETY: by this function's contract.
-        unsafe { self.raw().cancel_lock(waiter.waiter()) };
-        waiter.cancelled(self.probe(), &Sole::Exclusive);
-    }
+    watched!(poll_lock, cancel_lock, unlock, Waiter, Sole::Exclusive);
 }
 
 /// The lock that is observed.
@@ -127,65 +137,29 @@ unsafe impl<P: Preference, B: Backend> RawRwLockAsync for RawRwLock<P, B> {
     type SharedWaiter = WatchedWaiter<<Plain<P, B> as RawRwLockAsync>::SharedWaiter>;
     type ExclusiveWaiter = WatchedWaiter<<Plain<P, B> as RawRwLockAsync>::ExclusiveWaiter>;
 
-    unsafe fn poll_lock_shared(
-        &self,
-        waiter: Pin<&Self::SharedWaiter>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Stamped<Lined>> {
-        // SAFETY: by this function's contract.
-        let polled = unsafe { self.raw().poll_lock_shared(waiter.waiter(), cx) };
-        // SAFETY: the state that the poll gave.
-        let undo = |lined| unsafe { self.raw().unlock_shared(lined) };
-        waiter.polled(self.probe(), &SharedMode::Read, polled, undo)
-    }
+    watched!(poll_lock_shared, cancel_lock_shared, unlock_shared, SharedWaiter, SharedMode::Read);
 
-    unsafe fn cancel_lock_shared(&self, waiter: Pin<&Self::SharedWaiter>) {
-        // SAFETY: by this function's contract.
-        unsafe { self.raw().cancel_lock_shared(waiter.waiter()) };
-        waiter.cancelled(self.probe(), &SharedMode::Read);
-    }
-
-    unsafe fn poll_lock_exclusive(
-        &self,
-        waiter: Pin<&Self::ExclusiveWaiter>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Stamped<Lined>> {
-        // SAFETY: by this function's contract.
-        let polled = unsafe { self.raw().poll_lock_exclusive(waiter.waiter(), cx) };
-        // SAFETY: the state that the poll gave.
-        let undo = |lined| unsafe { self.raw().unlock_exclusive(lined) };
-        waiter.polled(self.probe(), &SharedMode::Write, polled, undo)
-    }
-
-    unsafe fn cancel_lock_exclusive(&self, waiter: Pin<&Self::ExclusiveWaiter>) {
-        // SAFETY: by this function's contract.
-        unsafe { self.raw().cancel_lock_exclusive(waiter.waiter()) };
-        waiter.cancelled(self.probe(), &SharedMode::Write);
-    }
+    watched!(
+        poll_lock_exclusive,
+        cancel_lock_exclusive,
+        unlock_exclusive,
+        ExclusiveWaiter,
+        SharedMode::Write
+    );
 }
 
 // SAFETY: as the plain lock's, which does all of it.
 unsafe impl<P: Preference, B: Backend> RawRwLockUpgradeAsync for RawRwLock<P, B> {
     type UpgradableWaiter = WatchedWaiter<<Plain<P, B> as RawRwLockUpgradeAsync>::UpgradableWaiter>;
 
-    unsafe fn poll_lock_upgradable(
-        &self,
-        waiter: Pin<&Self::UpgradableWaiter>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Stamped<Lined>> {
-        // SAFETY: by this function's contract.
-        let polled = unsafe { self.raw().poll_lock_upgradable(waiter.waiter(), cx) };
-        // SAFETY: the state that the poll gave.
-        let undo = |lined| unsafe { self.raw().unlock_upgradable(lined) };
-        let polled = waiter.polled(self.probe(), &SharedMode::Upgradable, polled, undo);
-        polled.map(|state| self.begins(state))
-    }
-
-    unsafe fn cancel_lock_upgradable(&self, waiter: Pin<&Self::UpgradableWaiter>) {
-        // SAFETY: by this function's contract.
-        unsafe { self.raw().cancel_lock_upgradable(waiter.waiter()) };
-        waiter.cancelled(self.probe(), &SharedMode::Upgradable);
-    }
+    watched!(
+        poll_lock_upgradable,
+        cancel_lock_upgradable,
+        unlock_upgradable,
+        UpgradableWaiter,
+        SharedMode::Upgradable,
+        begins
+    );
 
     // It holds already: what it waits counts as held.
     type UpgradeWaiter = <Plain<P, B> as RawRwLockUpgradeAsync>::UpgradeWaiter;

@@ -76,32 +76,43 @@ impl<B: Backend> fmt::Debug for RawMutex<B> {
     }
 }
 
+/// How an observed lock is entered in one mode, and left, by the plain one;
+/// `$begins` is told of the state.
+macro_rules! stamped {
+    ($lock:ident, $try_lock:ident, $unlock:ident, $enter:ident, $mode:expr $(, $begins:ident)?) => {
+        fn $lock(&self) -> Stamped<Lined> {
+            loop {
+                // Without a limit it ends with the lock the first time.
+                if let Some(state) = self.$enter(|| Some(self.raw.$lock())) {
+                    return state;
+                }
+            }
+        }
+
+        fn $try_lock(&self) -> Option<Stamped<Lined>> {
+            // SAFETY: V1.
+            let undo = |guard| unsafe { self.raw.$unlock(guard) };
+            let state = self.probe.admitted(self.raw.$try_lock()?, undo);
+            $(let state = self.$begins(state);)?
+            Some(state)
+        }
+
+        unsafe fn $unlock(&self, state: Stamped<Lined>) {
+            // SAFETY: V1.
+            unsafe { self.raw.$unlock(state.guard) };
+            self.probe.left(state.since, &$mode);
+        }
+    };
+}
+pub(super) use stamped;
+
 // SAFETY: as the plain lock, which does all of it (V1).
 unsafe impl<B: Backend> lock_api::RawMutex for RawMutex<B> {
     #[allow(clippy::declare_interior_mutable_const)]
     const INIT: Self = Self::new();
     type Guard = Stamped<Lined>;
 
-    fn lock(&self) -> Stamped<Lined> {
-        loop {
-            // Without a limit it ends with the lock the first time.
-            if let Some(guard) = self.enter(|| Some(self.raw.lock())) {
-                return guard;
-            }
-        }
-    }
-
-    fn try_lock(&self) -> Option<Stamped<Lined>> {
-        // SAFETY: V1.
-        let undo = |guard| unsafe { self.raw.unlock(guard) };
-        Some(self.probe.admitted(self.raw.try_lock()?, undo))
-    }
-
-    unsafe fn unlock(&self, state: Stamped<Lined>) {
-        // SAFETY: V1.
-        unsafe { self.raw.unlock(state.guard) };
-        self.probe.left(state.since, &Sole::Exclusive);
-    }
+    stamped!(lock, try_lock, unlock, enter, Sole::Exclusive);
 
     fn is_locked(&self) -> bool {
         self.raw.is_locked()

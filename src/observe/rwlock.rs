@@ -15,6 +15,7 @@ use lock_api::{RawRwLock as _, RawRwLockUpgrade as _};
 
 use super::inner::Observed;
 use super::moment::Moment;
+use super::mutex::stamped;
 use super::probe::{Probe, Report, Reports, Stamped};
 use crate::backend::Backend;
 use crate::mutex::Lined;
@@ -129,47 +130,8 @@ unsafe impl<P: Preference, B: Backend> lock_api::RawRwLock for RawRwLock<P, B> {
     type SharedGuard = Stamped<Lined>;
     type ExclusiveGuard = Stamped<Lined>;
 
-    fn lock_shared(&self) -> Stamped<Lined> {
-        loop {
-            // Without a limit it ends with the lock the first time.
-            if let Some(guard) = self.read(|| Some(self.raw.lock_shared())) {
-                return guard;
-            }
-        }
-    }
-
-    fn try_lock_shared(&self) -> Option<Stamped<Lined>> {
-        // SAFETY: V1.
-        let undo = |guard| unsafe { self.raw.unlock_shared(guard) };
-        Some(self.probe.admitted(self.raw.try_lock_shared()?, undo))
-    }
-
-    unsafe fn unlock_shared(&self, state: Stamped<Lined>) {
-        // SAFETY: V1.
-        unsafe { self.raw.unlock_shared(state.guard) };
-        self.probe.left(state.since, &SharedMode::Read);
-    }
-
-    fn lock_exclusive(&self) -> Stamped<Lined> {
-        loop {
-            // As above.
-            if let Some(guard) = self.write(|| Some(self.raw.lock_exclusive())) {
-                return guard;
-            }
-        }
-    }
-
-    fn try_lock_exclusive(&self) -> Option<Stamped<Lined>> {
-        // SAFETY: V1.
-        let undo = |guard| unsafe { self.raw.unlock_exclusive(guard) };
-        Some(self.probe.admitted(self.raw.try_lock_exclusive()?, undo))
-    }
-
-    unsafe fn unlock_exclusive(&self, state: Stamped<Lined>) {
-        // SAFETY: V1.
-        unsafe { self.raw.unlock_exclusive(state.guard) };
-        self.probe.left(state.since, &SharedMode::Write);
-    }
+    stamped!(lock_shared, try_lock_shared, unlock_shared, read, SharedMode::Read);
+    stamped!(lock_exclusive, try_lock_exclusive, unlock_exclusive, write, SharedMode::Write);
 
     fn is_locked(&self) -> bool {
         self.raw.is_locked()
@@ -197,26 +159,14 @@ unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockFair for RawRwLock<P, 
 unsafe impl<P: Preference, B: Backend> lock_api::RawRwLockUpgrade for RawRwLock<P, B> {
     type UpgradableGuard = Stamped<Lined>;
 
-    fn lock_upgradable(&self) -> Stamped<Lined> {
-        loop {
-            // As above.
-            if let Some(guard) = self.read_upgradable(|| Some(self.raw.lock_upgradable())) {
-                return guard;
-            }
-        }
-    }
-
-    fn try_lock_upgradable(&self) -> Option<Stamped<Lined>> {
-        // SAFETY: V1.
-        let undo = |guard| unsafe { self.raw.unlock_upgradable(guard) };
-        Some(self.begins(self.probe.admitted(self.raw.try_lock_upgradable()?, undo)))
-    }
-
-    unsafe fn unlock_upgradable(&self, state: Stamped<Lined>) {
-        // SAFETY: V1.
-        unsafe { self.raw.unlock_upgradable(state.guard) };
-        self.probe.left(state.since, &SharedMode::Upgradable);
-    }
+    stamped!(
+        lock_upgradable,
+        try_lock_upgradable,
+        unlock_upgradable,
+        read_upgradable,
+        SharedMode::Upgradable,
+        begins
+    );
 
     unsafe fn upgrade(&self, state: Stamped<Lined>) -> Stamped<Lined> {
         // SAFETY: V1.
