@@ -8,6 +8,11 @@
 //! Under loom a constructor cannot be `const`: [`constructor!`] writes either
 //! form, and [`init!`] calls the one that is there.
 
+#[cfg(not(all(test, portunus_loom)))]
+mod constant;
+#[cfg(all(test, portunus_shuttle))]
+pub(crate) use constant::Tally;
+
 #[cfg(not(all(test, any(portunus_loom, portunus_shuttle))))]
 mod plain;
 #[cfg(not(all(test, any(portunus_loom, portunus_shuttle))))]

@@ -1,5 +1,6 @@
 //! The processor's atomics, or what stands for them on a chip that has none.
 
+pub(crate) use super::constant::{constructor, init, next_number, reached};
 pub(crate) use core::cell::Cell;
 #[allow(unused_imports, reason = "some tests have their own")]
 pub(crate) use portable_atomic::AtomicU32;
@@ -81,30 +82,4 @@ impl Fault {
     pub(crate) const fn or(self, right: Ordering, _wrong: Ordering) -> Ordering {
         right
     }
-}
-
-/// Models note which states of a node they reach.
-#[inline(always)]
-pub(crate) fn reached(_state: u8) {}
-
-/// Writes a constructor that is `const` wherever it can be.
-macro_rules! constructor {
-    ($(#[$meta:meta])* $vis:vis fn $($rest:tt)*) => {
-        $(#[$meta])* $vis const fn $($rest)*
-    };
-}
-pub(crate) use constructor;
-
-/// The initial value of a type that a model cannot build in a constant.
-macro_rules! init {
-    ($type:ty) => {
-        <$type>::INIT
-    };
-}
-pub(crate) use init;
-
-/// The next running number of the process, from 1 on.
-pub(crate) fn next_number() -> usize {
-    static LAST: AtomicUsize = AtomicUsize::new(0);
-    LAST.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
 }

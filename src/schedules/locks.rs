@@ -2,13 +2,13 @@
 
 use std::boxed::Box;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use shuttle::future::block_on;
 use shuttle::thread;
 
 use super::{SCHEDULES, Scheduled, drawn, explore, task, together};
+use crate::atomic::{Ordering::Relaxed, Tally};
 use crate::rules::{Fair, Preference, ReadPreferring, Shared, SharedMode, WritePreferring};
 use crate::{ClosableSemaphore, FifoLock};
 
@@ -17,11 +17,10 @@ const MODES: [SharedMode; 3] = [SharedMode::Read, SharedMode::Upgradable, Shared
 type Lock<P> = FifoLock<Shared<P>, Scheduled>;
 type Hold<'a, P> = crate::Hold<'a, Shared<P>, Scheduled>;
 
-/// A lock, and who is inside as the parties themselves tell it. The numbers are
-/// plain ones: no party is changed at them.
+/// A lock, and who is inside as the parties themselves tell it.
 struct Shop<P: Preference> {
     lock: Lock<P>,
-    inside: [AtomicUsize; 3],
+    inside: [Tally; 3],
 }
 
 impl<P: Preference> Shop<P> {
@@ -91,7 +90,7 @@ impl<P: Preference> Shop<P> {
 }
 
 fn visitors<P: Preference>() {
-    let inside = core::array::from_fn(|_| AtomicUsize::new(0));
+    let inside = core::array::from_fn(|_| Tally::new(0));
     let shop = Arc::new(Shop::<P> { lock: FifoLock::new(Shared::new()), inside });
     together((0..7).map(|_| {
         let shop = Arc::clone(&shop);

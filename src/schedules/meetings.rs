@@ -1,12 +1,12 @@
 //! Barriers.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use shuttle::future::block_on;
 
 use super::{SCHEDULES, Scheduled, explore, together};
 use crate::StatefulBarrier;
+use crate::atomic::{Ordering::Relaxed, Tally};
 use crate::barrier::Fixed;
 
 /// Eight meet; half of them are tasks.
@@ -14,7 +14,7 @@ use crate::barrier::Fixed;
 fn all_pass_a_barrier() {
     fn story() {
         let barrier = Arc::new(StatefulBarrier::<usize, Scheduled, Fixed<8>>::full());
-        let passed = Arc::new(AtomicUsize::new(0));
+        let passed = Arc::new(Tally::new(0));
         together((0..8).map(|party| {
             let (barrier, passed) = (Arc::clone(&barrier), Arc::clone(&passed));
             move || {
