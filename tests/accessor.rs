@@ -5,6 +5,7 @@
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 #![allow(unsafe_code, reason = "a waker is written here")]
 
+#[macro_use]
 mod support;
 
 use std::future::Future;
@@ -893,22 +894,6 @@ fn nothing_is_lost<B: Backend>() {
         });
         assert_eq!(value.value(), LAST);
     });
-}
-
-macro_rules! on_backends {
-    ($($test:ident),+ $(,)?) => {
-        mod on_sync { on_backends!(@ portunus::sync::Threads, $($test),+); }
-        mod on_spin { on_backends!(@ portunus::spin::Spinning, $($test),+); }
-        mod on_critical { on_backends!(@ portunus::critical::Critical, $($test),+); }
-    };
-    (@ $backend:ty, $($test:ident),+) => {
-        $(
-            #[test]
-            fn $test() {
-                super::$test::<$backend>();
-            }
-        )+
-    };
 }
 
 on_backends!(

@@ -4,6 +4,7 @@
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 #![allow(clippy::alloc_instead_of_core)]
 
+#[macro_use]
 mod support;
 
 use std::future::Future;
@@ -811,35 +812,6 @@ fn nothing_is_torn_or_lost_by_vouched_rules<B: Backend>() {
         alone,
         alone,
     ]);
-}
-
-macro_rules! on_backends {
-    ($($test:ident),+ $(,)?) => {
-        on_backends! { @ sync, portunus::sync::Threads, [$($test),+] }
-        on_backends! { @ spin, portunus::spin::Spinning<Yield>, [$($test),+] }
-        on_backends! { @ critical, portunus::critical::Critical<Yield>, [$($test),+] }
-    };
-    (@ $module:ident, $backend:ty, [$($test:ident),+]) => {
-        mod $module {
-            #[allow(unused_imports)]
-            use super::Yield;
-            $(
-                #[test]
-                fn $test() {
-                    super::$test::<$backend>();
-                }
-            )+
-        }
-    };
-}
-
-/// Lets other threads run: the machine may have one core.
-struct Yield;
-
-impl ::spin::relax::RelaxStrategy for Yield {
-    fn relax() {
-        thread::yield_now();
-    }
 }
 
 on_backends!(

@@ -7,24 +7,12 @@ use std::thread;
 use std::time::Duration;
 
 use portunus::{Backend, Left, Limit, Turn, Wait};
-use spin::relax::RelaxStrategy;
 
 use crate::executor::{Executor, Job, Spawner};
 use crate::kin::{Kin, Plain};
 use crate::script::{Life, Party};
 use crate::subject::Subject;
-
-/// Lets others run between two looks: there may be fewer cores than parties.
-pub(crate) struct Yield;
-
-impl RelaxStrategy for Yield {
-    fn relax() {
-        thread::yield_now();
-    }
-}
-
-pub(crate) type YieldingSpin = portunus::spin::Spinning<Yield>;
-pub(crate) type YieldingCritical = portunus::critical::Critical<Yield>;
+pub(crate) use crate::support::backends::{YieldingCritical, YieldingSpin};
 
 /// A way of waiting for a lock.
 pub(crate) trait Face: Default {

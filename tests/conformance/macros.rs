@@ -1,24 +1,4 @@
-//! Makes tests of functions that are generic over a face or a backend.
-
-/// A module for each type, in it a test for each function.
-macro_rules! instantiate {
-    (@module $module:ident, $type:ty, [$($test:ident),* $(,)?]) => {
-        mod $module {
-            $(
-                #[test]
-                fn $test() {
-                    crate::watch::guarded(
-                        concat!(module_path!(), "::", stringify!($test)),
-                        super::$test::<$type>,
-                    );
-                }
-            )*
-        }
-    };
-    ({ $($module:ident: $type:ty),+ $(,)? } $tests:tt) => {
-        $(instantiate!(@module $module, $type, $tests);)+
-    };
-}
+//! Makes tests of functions that are generic over a face.
 
 /// On every face, and on some with the locks' other kin; those of `cancelling` only where a queued request can be
 /// taken back.
@@ -74,29 +54,5 @@ macro_rules! on_faces {
                 crate::observed::ObservedKept,
                 crate::faces::Mixed<crate::executor::RunQueue, crate::faces::YieldingCritical>>,
         } [$($all,)* $($cancelling),*]);
-    };
-}
-
-/// On every backend, where futures are polled by hand or threads wait without
-/// a driver.
-macro_rules! on_backends {
-    ($($test:ident),+ $(,)?) => {
-        instantiate!({
-            on_sync: portunus::sync::Threads,
-            on_spin: crate::faces::YieldingSpin,
-            on_critical: crate::faces::YieldingCritical,
-        } [$($test),+]);
-    };
-}
-
-/// On every executor.
-macro_rules! on_executors {
-    ($($test:ident),+ $(,)?) => {
-        instantiate!({
-            tokio_current_thread: crate::executor::TokioCurrent,
-            tokio_multi_thread: crate::executor::TokioMulti,
-            smol: crate::executor::Smol,
-            queue: crate::executor::RunQueue,
-        } [$($test),+]);
     };
 }

@@ -38,6 +38,9 @@
 #![allow(clippy::await_holding_lock, reason = "a suspended task may hold these guards")]
 
 #[macro_use]
+#[path = "../support/mod.rs"]
+mod support;
+#[macro_use]
 mod macros;
 
 mod faces;
@@ -48,8 +51,6 @@ mod raw;
 mod rules;
 mod script;
 mod subject;
-#[path = "../support/mod.rs"]
-mod support;
 
 use support::{executor, watch};
 

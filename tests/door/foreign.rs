@@ -3,17 +3,6 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use spin::relax::RelaxStrategy;
-
-/// Lets others run between two looks: there may be fewer cores than parties.
-pub(crate) struct Yield;
-
-impl RelaxStrategy for Yield {
-    fn relax() {
-        thread::yield_now();
-    }
-}
-
 /// A mutex that spins. Its guard's state is a witness: only what this lock gave
 /// may come back, once.
 pub(crate) struct RawSpin(AtomicBool);

@@ -22,11 +22,12 @@
 #![allow(clippy::await_holding_lock, reason = "a suspended task may hold these guards")]
 
 #[macro_use]
+#[path = "../support/mod.rs"]
+mod support;
+#[macro_use]
 mod over;
 
 mod foreign;
-#[path = "../support/mod.rs"]
-mod support;
 
 use support::executor;
 

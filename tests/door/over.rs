@@ -8,11 +8,10 @@ use portunus::{
     Condvar, Fair, RawCondvar, RawMutex, RawRwLock, ReadPreferring, SharedCondvar, WritePreferring,
 };
 
-use crate::foreign::{RawSpin, RawSpinRw, Yield};
+use crate::foreign::{RawSpin, RawSpinRw};
+pub(crate) use crate::support::backends::{YieldingCritical, YieldingSpin};
 
 pub(crate) type Threads = portunus::sync::Threads;
-pub(crate) type YieldingSpin = portunus::spin::Spinning<Yield>;
-pub(crate) type YieldingCritical = portunus::critical::Critical<Yield>;
 
 /// What a door of the tests stands over.
 pub(crate) trait Over: Send + Sync + 'static {
@@ -84,23 +83,6 @@ over! { SharedOver:
 over! { SharedOver:
     FairTwoLinesObserved: observe::RawRwLock<Fair, Threads>,
         RawCondvar<observe::RawRwLock<Fair, Threads>, Threads>;
-}
-
-/// A module for each type, in it a test for each function.
-macro_rules! instantiate {
-    (@module $module:ident, $type:ty, [$($test:ident),* $(,)?]) => {
-        mod $module {
-            $(
-                #[test]
-                fn $test() {
-                    super::$test::<$type>();
-                }
-            )*
-        }
-    };
-    ({ $($module:ident: $type:ty),+ $(,)? } $tests:tt) => {
-        $(instantiate!(@module $module, $type, $tests);)+
-    };
 }
 
 /// Over every mutex.

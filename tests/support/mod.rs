@@ -15,6 +15,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[macro_use]
+pub(crate) mod backends;
 pub(crate) mod executor;
 #[cfg(all(feature = "shm", target_os = "linux", target_has_atomic = "64"))]
 pub(crate) mod segments;
