@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, mpsc};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_core::FusedFuture;
@@ -197,12 +197,12 @@ fn a_step_that_is_dropped_can_be_taken_up() {
 #[test]
 fn an_answer_waits_until_the_body_takes_it() {
     let mut co = Coroutine::new(|mut co: Yielder<u32, u32>| async move {
-        let mut yielding = pin!(co.yield_(1));
-        let polled = poll_fn(|cx| Poll::Ready(yielding.as_mut().poll(cx))).await;
+        let mut given = pin!(co.yield_(1));
+        let polled = poll_fn(|cx| Poll::Ready(given.as_mut().poll(cx))).await;
         assert!(polled.is_pending());
-        Once::default().await;
-        Once::default().await;
-        let Ok(answer) = yielding.await;
+        yielding().await;
+        yielding().await;
+        let Ok(answer) = given.await;
         answer
     });
     assert_eq!(co.start(), Ok(Yielded(1)));
@@ -215,17 +215,17 @@ fn a_yield_that_is_given_up_hands_nothing_out() {
     let value = Arc::new(1);
     let mut co = Coroutine::new(|mut co: Yielder<u32, Arc<u32>>| async move {
         {
-            let mut yielding = pin!(co.yield_(value));
-            let polled = poll_fn(|cx| Poll::Ready(yielding.as_mut().poll(cx))).await;
+            let mut given = pin!(co.yield_(value));
+            let polled = poll_fn(|cx| Poll::Ready(given.as_mut().poll(cx))).await;
             assert!(polled.is_pending());
         }
-        Once::default().await;
+        yielding().await;
         // Given up when the driver has the value: its answer goes nowhere.
         {
-            let mut yielding = pin!(co.yield_(Arc::new(2)));
+            let mut given = pin!(co.yield_(Arc::new(2)));
             let mut polled = false;
             poll_fn(|cx| {
-                assert!(yielding.as_mut().poll(cx).is_pending() || polled);
+                assert!(given.as_mut().poll(cx).is_pending() || polled);
                 match std::mem::replace(&mut polled, true) {
                     true => Poll::Ready(()),
                     false => Poll::Pending,

@@ -860,7 +860,7 @@ fn the_clock_panics_at_each_reading<L: Sync, G: 'static, F: Future<Output = G> +
 
 #[test]
 fn a_clock_panics() {
-    within_half_a_minute(|| {
+    watched("an acquisition whose clock panics", || {
         the_clock_panics_at_each_reading(
             |probe| Mutex::from_raw(RawMutex::observed(probe), 0),
             |mutex| Box::new(mutex.lock()),
@@ -882,7 +882,7 @@ fn state(lock: &RwLock<u32>) -> (bool, usize, Report) {
 
 #[test]
 fn a_clock_of_readers_and_writers_panics() {
-    within_half_a_minute(|| {
+    watched("an acquisition whose clock panics", || {
         let make = |probe| RwLock::<u32>::from_raw(RawRwLock::observed(probe), 0);
         the_clock_panics_at_each_reading(
             make,
@@ -920,7 +920,7 @@ fn a_clock_of_readers_and_writers_panics() {
 
 #[test]
 fn a_clock_of_holds_and_permits_panics() {
-    within_half_a_minute(|| {
+    watched("an acquisition whose clock panics", || {
         the_clock_panics_at_each_reading(
             |probe| FifoLock::observed(ReadWrite, probe),
             |table| Box::new(table.acquire(Access::Read)),
