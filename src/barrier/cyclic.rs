@@ -139,10 +139,16 @@ impl<T, B: Backend> CyclicBarrier<T, B> {
     /// `Waiting`, unless it is broken.
     #[must_use]
     pub fn state(&self) -> BarrierState {
-        let round = self.current.with(|current| current.clone());
-        match round.map_or(BarrierState::Waiting, |round| round.state()) {
-            BarrierState::Tripped => BarrierState::Waiting,
-            state => state,
+        loop {
+            let Some(round) = self.current.with(|current| current.clone()) else {
+                return BarrierState::Waiting;
+            };
+            match round.state() {
+                BarrierState::Waiting | BarrierState::Tripped => return BarrierState::Waiting,
+                // Unless `reset` was what broke it.
+                state if self.is_current(&round) => return state,
+                _ => {}
+            }
         }
     }
 
@@ -160,10 +166,11 @@ impl<T, B: Backend> CyclicBarrier<T, B> {
             if round.abort() {
                 return true;
             }
-            if round.state() != BarrierState::Tripped {
+            if round.state() == BarrierState::Tripped {
+                self.retire(&round);
+            } else if self.is_current(&round) {
                 return false;
             }
-            self.retire(&round);
         }
     }
 
@@ -273,6 +280,11 @@ impl<T, B: Backend> CyclicBarrier<T, B> {
         let round = Round::with_parties(self.parties).keeping(self.kept).labelled(self.name());
         let new = Arc::new(if self.cancel_breaks { round.cancel_breaks() } else { round });
         self.current.with(|current| Arc::clone(current.get_or_insert_with(|| Arc::clone(&new))))
+    }
+
+    /// Whether it is `round` that parties come to.
+    fn is_current(&self, round: &Arc<Round<T, B>>) -> bool {
+        self.current.with(|current| current.as_ref().is_some_and(|now| Arc::ptr_eq(now, round)))
     }
 
     /// Nobody comes to `round` any more.
