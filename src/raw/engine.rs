@@ -102,6 +102,12 @@ pub(crate) trait Env {
     fn next(&self, id: Self::Id) -> Self::Id;
     /// What a waiter asks for.
     fn request(&self, id: Self::Id) -> Request;
+    /// Whether the lines were as this environment left them. If not, what was
+    /// planned by them is not done: whoever enters next finds them whole.
+    #[inline(always)]
+    fn is_sound(&self) -> bool {
+        true
+    }
 
     /// Marks as waiting, and links at the end of a lane.
     fn append(&mut self, lane: u32, id: Self::Id);

@@ -267,6 +267,9 @@ pub(crate) fn grant<E: Env>(
             }
         }
 
+        if !at.env.is_sound() {
+            (plan, after, more) = (Plan::new(), now - leave, false);
+        }
         for (_, id) in plan.iter() {
             at.env.granting(id);
         }
@@ -344,8 +347,13 @@ pub(crate) fn grant_next<E: Env, D: Due<E::Wake>>(
                         return false;
                     }
                 }
-                at.env.granting(first);
             }
+        }
+        if !at.env.is_sound() {
+            (enters, after) = (None, now - leave);
+        }
+        if let Some((first, _)) = enters {
+            at.env.granting(first);
         }
         if let Err(other) = at.update(now, after) {
             if let Some((first, _)) = enters {

@@ -37,9 +37,9 @@ pub(super) struct Section<'a, R> {
     /// Who asks in this section, and for what: its record does not say so yet,
     /// or not any more.
     pub(super) asking: Option<(u32, Request)>,
-    /// The last of the lane whose ends were asked for: where a walk ends that
+    /// The lane whose ends were asked for, and its last: where a walk ends that
     /// comes upon a spoilt link.
-    last: Cell<Option<u32>>,
+    walk: Cell<Option<(u32, u32)>>,
     /// How many steps walks may take, should somebody spoil links all the time.
     steps: Cell<u64>,
 }
@@ -75,8 +75,8 @@ impl<'a, R: Rules> Section<'a, R> {
     fn within(attachment: &'a Attachment, at: u64, rules: &'a R) -> Self {
         let word = attachment.map().u64(at + lock::WORD);
         let records = u64::from(attachment.tables().records);
-        let (last, steps) = (Cell::new(None), Cell::new((records + 1) * (records + 2)));
-        Self { attachment, at, rules, word, asking: None, last, steps }
+        let (walk, steps) = (Cell::new(None), Cell::new((records + 1) * (records + 2)));
+        Self { attachment, at, rules, word, asking: None, walk, steps }
     }
 
     /// Whether the lines were found to be spoilt: whoever enters next links them
@@ -91,7 +91,7 @@ impl<'a, R: Rules> Section<'a, R> {
     }
 
     pub(super) fn line(&self) -> Line<'a> {
-        Line::of_lock(self.attachment, self.at)
+        Line::of_lock(self.attachment, self.at, G::<R>::LANES)
     }
 
     fn object(&self) -> u32 {
@@ -159,15 +159,19 @@ impl<'a, R: Rules> Env for Section<'a, R> {
 
     fn ends(&self, lane: u32) -> Option<(u32, u32)> {
         let ends = self.line().ends(lane).filter(|_| self.steps.get() != 0);
-        self.last.set(ends.map(|(_, last)| last));
+        self.walk.set(ends.map(|(_, last)| (lane, last)));
         ends
+    }
+
+    fn is_sound(&self) -> bool {
+        !self.is_spoilt()
     }
 
     fn next(&self, id: u32) -> u32 {
         let left = self.steps.get();
         self.steps.set(left.saturating_sub(1));
-        let next = self.line().next(id).filter(|_| left != 0);
-        next.or(self.last.get()).unwrap_or(id)
+        let Some((lane, last)) = self.walk.get() else { return id };
+        self.line().next(lane, id).filter(|_| left != 0).unwrap_or(last)
     }
 
     fn request(&self, id: u32) -> Request {

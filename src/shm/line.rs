@@ -9,15 +9,16 @@
 //!
 //! Whoever may write to a segment is trusted not to; should it happen all the
 //! same, through a stray pointer, it must not make us loop for ever or reach
-//! out of the mapping. So each step of a walk is checked against the link back
-//! and the record's own state, and nothing is linked to what does not fit. What
-//! was found is noted, and the next one under the guard links anew, see
-//! `repair`.
+//! out of the mapping. So both ends and each step of a walk are checked against
+//! the link back and what the record says of itself: that it waits, at which
+//! lock, and in which lane, or through which condition. Nothing is linked to
+//! what does not fit. What was found is noted: nobody is let in by such a line,
+//! and the next one under the guard links anew, see `repair`.
 
 use super::attach::Attachment;
 use super::fault::{Point, point};
 use super::format::{condvar, lock, record};
-use super::record::State;
+use super::record::{self as note, State};
 use super::sys;
 use crate::atomic::{AtomicU32, Ordering};
 
@@ -32,8 +33,10 @@ pub(super) struct Line<'a> {
     lock: u64,
     /// Where the first lane's ends are.
     ends: u64,
-    /// Whether it is a condition's.
-    condvar: bool,
+    /// How many lanes there are.
+    lanes: u32,
+    /// The condition whose it is, if it is one's.
+    condvar: Option<u64>,
 }
 
 /// What [`record::FRONT`] says of the first of a lane.
@@ -64,13 +67,13 @@ pub(super) fn unspoil(attachment: &Attachment, lock: u64) {
 
 impl<'a> Line<'a> {
     /// The lanes of the lock at `at`.
-    pub(super) fn of_lock(attachment: &'a Attachment, at: u64) -> Self {
-        Self { attachment, lock: at, ends: at + lock::ENDS, condvar: false }
+    pub(super) fn of_lock(attachment: &'a Attachment, at: u64, lanes: u32) -> Self {
+        Self { attachment, lock: at, ends: at + lock::ENDS, lanes, condvar: None }
     }
 
     /// The line of the condition at `at` of the lock at `lock`, as lane 0.
     pub(super) fn of_condvar(attachment: &'a Attachment, at: u64, lock: u64) -> Self {
-        Self { attachment, lock, ends: at + condvar::ENDS, condvar: true }
+        Self { attachment, lock, ends: at + condvar::ENDS, lanes: 1, condvar: Some(at) }
     }
 
     fn spoil(self) {
@@ -86,14 +89,25 @@ impl<'a> Line<'a> {
         Some(index)
     }
 
-    /// Whether a record says of itself that it stands in such a line.
-    fn stands(self, index: u32) -> bool {
-        // Ordering: Relaxed, it changes under the guard.
-        let word = self.attachment.state_of(index).load(Ordering::Relaxed);
-        u64::from(super::record::object(word)) * 64 == self.lock
-            && match State::of(word) {
-                State::Queued | State::Granting => !self.condvar,
-                State::Waiting => self.condvar,
+    /// Which lane of a lock those stand in who ask for this mode.
+    pub(super) fn lane_of(self, mode: u8) -> u32 {
+        let place = self.lock + lock::LANE_OF + u64::from(mode & 12);
+        let four = self.attachment.map().u32(place).load(UNDER_GUARD);
+        u32::from(four.to_ne_bytes()[usize::from(mode & 3)]).min(self.lanes - 1)
+    }
+
+    /// Whether a record says of itself that it stands in this line, and lane.
+    fn stands(self, lane: u32, index: u32) -> bool {
+        let word = self.attachment.state_of(index).load(UNDER_GUARD);
+        u64::from(note::object(word)) * 64 == self.lock
+            && match (State::of(word), self.condvar) {
+                (State::Queued | State::Granting, None) => {
+                    self.lanes == 1 || self.lane_of(note::request(word).mode) == lane
+                }
+                (State::Waiting, Some(at)) => {
+                    let number = self.attachment.record_u32(index, record::CONDVAR);
+                    u64::from(number.load(UNDER_GUARD)) * 64 == at
+                }
                 _ => false,
             }
     }
@@ -119,7 +133,8 @@ impl<'a> Line<'a> {
         if let (Some(first), Some(last)) = (first, last)
             && self.get(self.prev_of(first)).is_none()
             && self.get(self.next_of(last)).is_none()
-            && self.stands(first)
+            && self.stands(lane, first)
+            && (last == first || self.stands(lane, last))
         {
             return Some((first, last));
         }
@@ -133,10 +148,10 @@ impl<'a> Line<'a> {
     ///
     /// It names this one as the one ahead of it. So a walk from the first, who
     /// has nobody ahead, meets nobody twice.
-    pub(super) fn next(self, index: u32) -> Option<u32> {
+    pub(super) fn next(self, lane: u32, index: u32) -> Option<u32> {
         let next = self
             .get(self.next_of(index))
-            .filter(|&next| self.get(self.prev_of(next)) == Some(index) && self.stands(next));
+            .filter(|&next| self.get(self.prev_of(next)) == Some(index) && self.stands(lane, next));
         if next.is_none() {
             self.spoil();
         }
@@ -155,7 +170,8 @@ impl<'a> Line<'a> {
             Some(behind) => behind != index && self.get(self.prev_of(behind)) == ahead,
             None => self.get(self.last(lane)) == ahead,
         };
-        if !is_whole || ahead == Some(index) {
+        let stands = |other: Option<u32>| other.is_none_or(|other| self.stands(lane, other));
+        if !is_whole || ahead == Some(index) || !stands(ahead) || !stands(behind) {
             self.spoil();
             // Ordering: Relaxed, a hint.
             return front.store(LOOK, Ordering::Relaxed);
@@ -241,7 +257,7 @@ impl<'a> Line<'a> {
             count += 1;
             while at != last
                 && count < most
-                && let Some(next) = self.next(at)
+                && let Some(next) = self.next(lane, at)
             {
                 at = next;
                 count += 1;

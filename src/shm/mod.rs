@@ -32,9 +32,11 @@
 //! * What is protected is a value of its type, whatever the bytes are; another
 //!   program's stores while somebody reads it are a data race all the same.
 //!
-//! Nothing is promised of counts, owners and numbers that were written over, nor
-//! of where a line ends: a lock may then stay taken, or let in whom it must not,
-//! also one who waits at another lock of the segment.
+//! * Whatever a line's links and ends are made to say, a lock lets in only those
+//!   whose records say that they wait at it, and each in its lane.
+//!
+//! Nothing is promised of counts, owners and numbers that were written over:
+//! a lock may then stay taken, or let in whom it must not.
 //!
 //! # Where it differs from the other backends
 //!

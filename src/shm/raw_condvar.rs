@@ -163,37 +163,55 @@ impl RawCondvar {
     /// Notifies the one that has waited longest.
     pub(super) fn notify_one(&self) -> bool {
         let Some(lock) = self.lock() else { return false };
-        let mut due = Due::new();
-        let guarded = Guarded::enter(&self.attachment, lock);
-        let moved = move_first(&guarded.0, self.at, false, &mut due);
-        drop(guarded);
-        due.wake(&self.attachment);
-        moved
+        let notify = |guarded: &Guarded<'_>, due: &mut Due| {
+            usize::from(move_first(&guarded.0, self.at, false, due))
+        };
+        self.notifying(lock, notify) != 0
+    }
+
+    /// Notifies under the guard; once more if the line was found to be spoilt,
+    /// and so not all are in it who wait.
+    fn notifying(
+        &self,
+        lock: u64,
+        mut notify: impl FnMut(&Guarded<'_>, &mut Due) -> usize,
+    ) -> usize {
+        let mut count = 0;
+        for _ in 0..2 {
+            let mut due = Due::new();
+            let guarded = Guarded::enter(&self.attachment, lock);
+            count += notify(&guarded, &mut due);
+            let again = count == 0 && line::is_spoilt(&self.attachment, lock);
+            drop(guarded);
+            due.wake(&self.attachment);
+            if !again {
+                break;
+            }
+        }
+        count
     }
 
     /// Notifies all that wait.
     pub(super) fn notify_all(&self) -> usize {
         let Some(lock) = self.lock() else { return 0 };
-        let mut due = Due::new();
-        let guarded = Guarded::enter(&self.attachment, lock);
-        let mut count = 0;
-        if self.line(lock).ends(0).is_some() {
-            let map = self.attachment.map();
-            // Ordering: Relaxed, under the guard. From here on they are
-            // notified, by whoever repairs if not by us.
-            let last = map.u64(lock + super::format::lock::TICKET).load(Ordering::Relaxed);
-            map.u64(self.at + condvar::DUE).store(last, Ordering::Relaxed);
-            point(Point::Due);
-            // Memory that others may have spoilt has no endless list.
-            while count < self.attachment.tables().records as usize
-                && move_first(&guarded.0, self.at, false, &mut due)
-            {
-                count += 1;
+        self.notifying(lock, |guarded, due| {
+            let mut count = 0;
+            if self.line(lock).ends(0).is_some() {
+                let map = self.attachment.map();
+                // Ordering: Relaxed, under the guard. From here on they are
+                // notified, by whoever repairs if not by us.
+                let last = map.u64(lock + super::format::lock::TICKET).load(Ordering::Relaxed);
+                map.u64(self.at + condvar::DUE).store(last, Ordering::Relaxed);
+                point(Point::Due);
+                // Memory that others may have spoilt has no endless list.
+                while count < self.attachment.tables().records as usize
+                    && move_first(&guarded.0, self.at, false, due)
+                {
+                    count += 1;
+                }
             }
-        }
-        drop(guarded);
-        due.wake(&self.attachment);
-        count
+            count
+        })
     }
 
     /// How many wait.

@@ -106,27 +106,28 @@ impl<'a> Patient<'a> {
     }
 
     pub(super) fn line(&self) -> Line<'a> {
-        Line::of_lock(self.attachment, self.at)
+        Line::of_lock(self.attachment, self.at, self.lanes)
     }
 
     fn stop(&self) -> u64 {
         1 << self.lanes
     }
 
-    fn byte(&self, table: u64, mode: u8) -> u32 {
-        let place = self.at + table + u64::from(mode & 12);
+    /// Where a mode's units are in the word.
+    fn shift(&self, mode: u8) -> u32 {
+        let place = self.at + lock::SHIFTS + u64::from(mode & 12);
         // Ordering: Relaxed, it never changes.
         let four = self.attachment.map().u32(place).load(Ordering::Relaxed);
-        u32::from(four.to_ne_bytes()[usize::from(mode & 3)])
+        u32::from(four.to_ne_bytes()[usize::from(mode & 3)]) & 63
     }
 
     /// So many units of a mode, in the word.
     fn units(&self, (mode, weight): (u8, u32)) -> u64 {
-        u64::from(weight) << (self.byte(lock::SHIFTS, mode) & 63)
+        u64::from(weight) << self.shift(mode)
     }
 
     pub(super) fn lane_of(&self, mode: u8) -> u32 {
-        self.byte(lock::LANE_OF, mode).min(self.lanes - 1)
+        self.line().lane_of(mode)
     }
 
     fn changes(&self, mode: u8) -> bool {
@@ -140,9 +141,9 @@ impl<'a> Patient<'a> {
     fn is_excluded(&self, word: u64) -> bool {
         // Ordering: Relaxed, it never changes.
         let modes = self.attachment.map().u32(self.at + lock::MODES).load(Ordering::Relaxed);
-        let shifts = || (0..modes.min(16) as u8).map(|mode| self.byte(lock::SHIFTS, mode) & 63);
+        let shifts = || (0..modes.min(16) as u8).map(|mode| self.shift(mode));
         (0..modes.min(16) as u8).filter(|&mode| self.changes(mode)).any(|mode| {
-            let shift = self.byte(lock::SHIFTS, mode) & 63;
+            let shift = self.shift(mode);
             let next = shifts().filter(|&other| other > shift).min().unwrap_or(64);
             word >> shift & (u64::MAX >> (64 - (next - shift))) != 0
         })

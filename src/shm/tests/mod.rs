@@ -11,6 +11,8 @@ mod apart;
 mod converts;
 #[cfg(feature = "async")]
 mod counts;
+#[cfg(feature = "async")]
+mod ends;
 mod faults;
 mod forks;
 mod handles;

@@ -33,7 +33,7 @@ fn stage() -> [Arc<Segment<Stage>>; 2] {
 }
 
 /// Runs `f`; should it not come to an end, the test does.
-fn watched(what: &str, f: impl FnOnce() + Send) {
+pub(super) fn watched(what: &str, f: impl FnOnce() + Send) {
     std::thread::scope(|scope| {
         let (done, ended) = mpsc::channel::<()>();
         scope.spawn(move || {
