@@ -7,6 +7,7 @@ use core::task::{Context, Waker};
 use core::time::Duration;
 
 use super::forks::{forked, succeeds};
+use super::noise::watched;
 use super::scratch::{Orchard, Scratch, Tree};
 use super::stories::{ENTERS, until};
 use super::waits::{LONG, Play};
@@ -23,14 +24,16 @@ fn killed_at_each_point_of_counting() {
         let play = Play::new(Duration::from_millis(2));
         let (.., scratch, counter) = &*play.stage;
         let mut actor = play.cast("count", point, false);
-        std::thread::scope(|scope| {
-            scope.spawn(|| assert_eq!(counter.wait_until_for(|n| n == 2, LONG), Some(2)));
-            scope.spawn(|| assert_eq!(smol::block_on(counter.wait_until_async(|n| n == 2)), 2));
-            // One that is polled once, and asks for a ring that it never uses.
-            let mut idle = pin!(counter.wait_until_async(|n| n == 9));
-            assert!(idle.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-            scratch.set(ENTERS, 1);
-            deaths += u32::from(!actor.wait().expect("a child").success());
+        watched(&std::format!("point {point}"), || {
+            std::thread::scope(|scope| {
+                scope.spawn(|| assert_eq!(counter.wait_until_for(|n| n == 2, LONG), Some(2)));
+                scope.spawn(|| assert_eq!(smol::block_on(counter.wait_until_async(|n| n == 2)), 2));
+                // One that is polled once, and asks for a ring that it never uses.
+                let mut idle = pin!(counter.wait_until_async(|n| n == 9));
+                assert!(idle.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+                scratch.set(ENTERS, 1);
+                deaths += u32::from(!actor.wait().expect("a child").success());
+            });
         });
         play.end("count");
     }
@@ -49,14 +52,16 @@ fn a_late_ring_does_not_use_up_what_a_task_asked_for() {
         let word = counter.at() + format::counter::TASKS + u64::from(attachment.slot() / 64) * 8;
         attachment.map().u64(word).load(Ordering::SeqCst) >> (attachment.slot() % 64) & 1 != 0
     };
-    std::thread::scope(|scope| {
-        scope.spawn(|| assert_eq!(smol::block_on(counter.wait_until_async(|n| n == 2)), 2));
-        for _ in 0..20 {
-            until("the task, or its thread for it, asks to be rung", asking);
-            counter.ring();
-        }
-        until("it asks again", asking);
-        assert_eq!(counter.add(2), Ok(2));
+    watched("a late ring", || {
+        std::thread::scope(|scope| {
+            scope.spawn(|| assert_eq!(smol::block_on(counter.wait_until_async(|n| n == 2)), 2));
+            for _ in 0..20 {
+                until("the task, or its thread for it, asks to be rung", asking);
+                counter.ring();
+            }
+            until("it asks again", asking);
+            assert_eq!(counter.add(2), Ok(2));
+        });
     });
 }
 

@@ -16,20 +16,70 @@ use crate::rules::Exclusive;
 use crate::shm::attach::Attachment;
 use crate::shm::format::{attachment, condvar, kind, lock, record};
 use crate::shm::record::{self as note, State};
-use crate::shm::{Condvar, FifoLock, Mutex, MutexGuard, Options, OwnerDied, Segment, Semaphore};
+use crate::shm::{
+    Condvar, Content, FifoLock, Inspection, Mutex, MutexGuard, Name, Options, OwnerDied, Segment,
+    Semaphore,
+};
 
 type Stage = (FifoLock<Orchard>, Mutex<u64>, Condvar, Semaphore, FifoLock<Exclusive>, Scratch);
 
 /// Long enough for any machine.
 const LONG: Duration = Duration::from_secs(60);
 
+/// One who looks into a segment from outside, and its name for others who do.
+struct Onlooker {
+    name: Name,
+    seen: Inspection,
+}
+
+impl Onlooker {
+    fn new(name: Name) -> Self {
+        let seen = Inspection::open(&name, &Options::new()).expect("room");
+        Self { name, seen }
+    }
+
+    /// Looks at all there is to see, in an attachment of its own as well.
+    fn look(&self) {
+        let other = Inspection::open(&self.name, &Options::new()).expect("room");
+        for seen in [&self.seen, &other] {
+            let claims = seen.claims();
+            assert!(claims.iter().all(|claim| claim.lock() < seen.locks()), "{claims:?}");
+            assert!(claims.len() <= seen.room().1 as usize, "{claims:?}");
+            assert_eq!(seen.deaths().len(), seen.locks());
+            assert!(seen.peers().len() <= seen.room().0 as usize);
+            let _ = std::format!("{seen:?}");
+        }
+        let _ = self.seen.recover();
+    }
+}
+
+impl Drop for Onlooker {
+    fn drop(&mut self) {
+        let _ = Segment::unlink(&self.name);
+    }
+}
+
 /// A stage, seen by two who share it as two processes do.
 fn stage() -> [Arc<Segment<Stage>>; 2] {
     use std::os::fd::AsFd;
-    let options = Options::new().records(256).processes(4).poll(Duration::from_millis(2));
-    let (ours, fd) = Segment::<Stage>::memfd(&options, ((), 0, (), 3, (), ())).expect("a stage");
+    let (ours, fd) = Segment::<Stage>::memfd(&options(), INIT).expect("a stage");
     let theirs = Segment::from_fd(fd.as_fd()).expect("a stage");
     [Arc::new(ours), Arc::new(theirs)]
+}
+
+const INIT: <Stage as Content>::Init = ((), 0, (), 3, (), ());
+
+fn options() -> Options {
+    Options::new().records(256).processes(8).poll(Duration::from_millis(2))
+}
+
+/// The same, with somebody who looks at it from outside.
+fn public_stage() -> ([Segment<Stage>; 2], Onlooker) {
+    let name = Name::random();
+    let ours = Segment::<Stage>::create(&name, &options(), INIT).expect("a stage");
+    let onlooker = Onlooker::new(name);
+    let theirs = Segment::open(&onlooker.name).expect("a stage");
+    ([ours, theirs], onlooker)
 }
 
 /// Runs `f`; should it not come to an end, the test does.
@@ -142,11 +192,11 @@ fn whatever<G>(held: Result<G, OwnerDied<G>>) -> G {
 }
 
 /// Anything that never waits without a limit.
-fn act(stage: &Segment<Stage>, dice: &mut Dice) {
+fn act(stage: &Segment<Stage>, onlooker: &Onlooker, dice: &mut Dice) {
     let (orchard, mutex, changed, permits, gate, _) = &**stage;
     let short = Duration::from_micros(dice.roll(900));
     let mode = [Tree::Look, Tree::Climb, Tree::Fell][dice.roll(3) as usize];
-    match dice.roll(12) {
+    match dice.roll(13) {
         0 => drop(orchard.try_acquire(mode)),
         1 | 2 => {
             let Ok(held) = orchard.acquire_many_for(mode, 1, short) else { return };
@@ -171,6 +221,7 @@ fn act(stage: &Segment<Stage>, dice: &mut Dice) {
             let _ = std::format!("{orchard:?} {mutex:?} {changed:?} {permits:?}");
             let _ = (orchard.waiting(), mutex.waiting(), permits.waiting());
         }
+        10 => onlooker.look(),
         _ => act_as_task(stage, mode, short),
     }
 }
@@ -199,17 +250,19 @@ fn act_as_task(stage: &Segment<Stage>, mode: Tree, patience: Duration) {
 fn noise_in_a_segment_ends_nobodys_program() {
     for round in 0..24 {
         let seed = seed() * 1000 + round;
-        let [ours, theirs] = stage();
+        let ([ours, theirs], onlooker) = public_stage();
         watched(&std::format!("seed {seed}"), || {
             std::thread::scope(|scope| {
                 let workers: Vec<_> = (0..4)
                     .map(|me| {
                         let stage = if me % 2 == 0 { &ours } else { &theirs };
+                        let onlooker = &onlooker;
                         scope.spawn(move || {
                             let mut dice = Dice::new(seed * 10 + me);
                             for _ in 0..60 {
-                                let acted =
-                                    catch_unwind(AssertUnwindSafe(|| act(stage, &mut dice)));
+                                let acted = catch_unwind(AssertUnwindSafe(|| {
+                                    act(stage, onlooker, &mut dice)
+                                }));
                                 let Err(cause) = acted else { continue };
                                 // The one panic that is announced.
                                 let said = cause.downcast_ref::<String>().expect("a text");
@@ -228,7 +281,7 @@ fn noise_in_a_segment_ends_nobodys_program() {
             // And once it has ended.
             let mut dice = Dice::new(seed);
             for _ in 0..20 {
-                let _ = catch_unwind(AssertUnwindSafe(|| act(&theirs, &mut dice)));
+                let _ = catch_unwind(AssertUnwindSafe(|| act(&theirs, &onlooker, &mut dice)));
             }
         });
     }
