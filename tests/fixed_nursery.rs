@@ -12,7 +12,7 @@ mod support;
 use std::future::{pending, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use futures_core::FusedFuture;
@@ -20,7 +20,8 @@ use portunus::nursery::{
     FixedExit, FixedItem, FixedNursery, FixedNurseryError, FixedTask, StopSignal, TaskOutcome,
 };
 
-use common::{Count, Fault, Gate, Log, poll, settle, yielding};
+use common::{Fault, Gate, Log, settle, yielding};
+use support::Hand;
 use support::executor::{Executor, RunQueue, Smol, TokioCurrent, TokioMulti};
 
 /// Waits for the signal, over two polls.
@@ -104,11 +105,11 @@ fn awaited_it_waits_for_all_and_outcomes_stay_with_the_tasks() {
     assert_eq!(nursery.start(slow.as_mut()), Ok(0));
     assert_eq!(nursery.start(quick.as_mut()), Ok(1));
     assert_eq!(nursery.live(), 2);
-    let count = Arc::new(Count::default());
-    assert!(poll(&mut nursery, &count).is_pending());
-    assert_eq!((nursery.live(), count.get()), (1, 0));
+    let hand = Hand::new();
+    assert!(hand.poll(&mut nursery).is_pending());
+    assert_eq!((nursery.live(), hand.wakes()), (1, 0));
     gate.open();
-    assert_eq!(count.get(), 1);
+    assert_eq!(hand.wakes(), 1);
     assert_eq!(settle(&mut nursery), Some(Ok(())));
     // Closed, it is ready at once.
     assert_eq!(settle(&mut nursery), Some(Ok(())));
@@ -211,12 +212,12 @@ fn one_task_can_be_stopped_and_the_others_go_on() {
     nursery.start(watching.as_mut()).expect("room");
     nursery.start(deaf.as_mut()).expect("room");
     nursery.start(other).expect("room");
-    let count = Arc::new(Count::default());
-    assert!(poll(&mut nursery, &count).is_pending());
+    let hand = Hand::new();
+    assert!(hand.poll(&mut nursery).is_pending());
     assert!(nursery.stop(0) && nursery.stop(1));
     assert_eq!(log.take(), ["run w", "drop w"]);
     assert!(!nursery.stop(1) && !nursery.stop(3), "it has ended, or never was");
-    assert!(poll(&mut nursery, &count).is_pending());
+    assert!(hand.poll(&mut nursery).is_pending());
     assert!(!nursery.stop(0));
     gate.open();
     assert_eq!(settle(&mut nursery), Some(Ok(())));
@@ -256,8 +257,8 @@ fn dropped_it_drops_in_the_order_of_the_stack_and_runs_no_exit() {
     nursery.start(w1.as_mut()).expect("room");
     nursery.push(exit.as_mut()).expect("room");
     nursery.start(w2).expect("room");
-    let count = Arc::new(Count::default());
-    assert!(poll(&mut nursery, &count).is_pending());
+    let hand = Hand::new();
+    assert!(hand.poll(&mut nursery).is_pending());
     assert_eq!(log.take(), ["run w1", "run w2"]);
     drop(nursery);
     assert_eq!(log.take(), ["drop w2", "drop w1"]);

@@ -10,7 +10,8 @@ use portunus::nursery::{NurseryClosed, StartError, StopError, TaskOutcome, exit_
 use portunus::registry::{Duplicate, Duplicates};
 use portunus::sync::{NurseryInfo, Registry, Task};
 
-use crate::common::{Count, Fault, Gate, Handle, How, Log, Noted, Nursery, poll, settle, yielding};
+use crate::common::{Fault, Gate, Handle, How, Log, Noted, Nursery, settle, yielding};
+use crate::support::Hand;
 
 async fn worker() -> Result<u32, Fault> {
     Ok(1)
@@ -62,11 +63,11 @@ fn awaited_it_waits_for_all_tasks_also_for_later_ones() {
         second.map_err(|_| "closed")?.await.value().ok_or("no value")
     });
     let first = first.expect("open");
-    let count = Arc::new(Count::default());
-    assert!(poll(&mut nursery, &count).is_pending());
-    assert_eq!(count.get(), 0);
+    let hand = Hand::new();
+    assert!(hand.poll(&mut nursery).is_pending());
+    assert_eq!(hand.wakes(), 0);
     gate.open();
-    assert_eq!(count.get(), 1);
+    assert_eq!(hand.wakes(), 1);
     assert_eq!(settle(&mut nursery), Some(Ok(())));
     assert!(nursery.is_terminated());
     assert_eq!(log.take(), ["first", "second"]);
@@ -90,21 +91,21 @@ fn only_those_that_were_woken_are_polled_in_the_order_of_their_waking() {
         });
         nursery.create_task(None, future).expect("open");
     }
-    let count = Arc::new(Count::default());
-    assert!(poll(&mut nursery, &count).is_pending());
+    let hand = Hand::new();
+    assert!(hand.poll(&mut nursery).is_pending());
     assert_eq!(polls.swap(0, Ordering::SeqCst), 5);
     for number in [3, 0, 4] {
         gates[number].open();
     }
-    assert_eq!(count.get(), 1, "its owner is woken once");
-    assert!(poll(&mut nursery, &count).is_pending());
+    assert_eq!(hand.wakes(), 1, "its owner is woken once");
+    assert!(hand.poll(&mut nursery).is_pending());
     assert_eq!(polls.swap(0, Ordering::SeqCst), 3);
     assert_eq!(log.take(), ["3", "0", "4"]);
-    assert!(poll(&mut nursery, &count).is_pending());
+    assert!(hand.poll(&mut nursery).is_pending());
     assert_eq!(polls.load(Ordering::SeqCst), 0);
     gates[1].open();
     gates[2].open();
-    assert!(poll(&mut nursery, &count).is_ready());
+    assert!(hand.poll(&mut nursery).is_ready());
 }
 
 #[test]
@@ -117,12 +118,12 @@ fn the_last_waker_of_the_owner_counts() {
         Ok(())
     });
     assert!(task.is_ok());
-    let (first, second) = (Arc::new(Count::default()), Arc::new(Count::default()));
-    assert!(poll(&mut nursery, &first).is_pending());
-    assert!(poll(&mut nursery, &second).is_pending());
+    let (first, second) = (Hand::new(), Hand::new());
+    assert!(first.poll(&mut nursery).is_pending());
+    assert!(second.poll(&mut nursery).is_pending());
     gate.open();
-    assert_eq!((first.get(), second.get()), (0, 1));
-    assert!(poll(&mut nursery, &second).is_ready());
+    assert_eq!((first.wakes(), second.wakes()), (0, 1));
+    assert!(second.poll(&mut nursery).is_ready());
 }
 
 /// Polls a task once, and then stops it.
@@ -310,11 +311,11 @@ fn a_stopping_future_or_the_sentinel_ends_everything() {
         let _body = body;
         pending::<Result<(), Fault>>().await
     }));
-    let count = Arc::new(Count::default());
-    assert!(poll(&mut run, &count).is_pending());
-    assert_eq!((count.get(), log.take()), (0, vec!["enter c".to_owned()]));
+    let hand = Hand::new();
+    assert!(hand.poll(&mut run).is_pending());
+    assert_eq!((hand.wakes(), log.take()), (0, vec!["enter c".to_owned()]));
     gate.open();
-    assert_eq!(count.get(), 1);
+    assert_eq!(hand.wakes(), 1);
     assert_eq!(settle(run), Some(Ok(None)));
     assert_eq!(log.take(), ["body dropped", "exit c", "exited c"]);
     assert_eq!(settle(task), Some(TaskOutcome::Cancelled));

@@ -1,13 +1,12 @@
 //! What all tests of nurseries use.
 
 use std::future::Future;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Poll, Waker};
 
 use portunus::nursery::Context as Entered;
 
+use crate::support::Hand;
 pub(crate) use crate::support::yielding;
 
 /// The errors of the tests.
@@ -94,38 +93,16 @@ impl<'e> Entered<&'e str> for Noted {
     }
 }
 
-/// Counts wake-ups.
-#[derive(Default)]
-pub(crate) struct Count(AtomicUsize);
-
-impl Wake for Count {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-impl Count {
-    pub(crate) fn get(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
-/// Polls with a waker that only counts.
-pub(crate) fn poll<F: Future + Unpin>(future: &mut F, count: &Arc<Count>) -> Poll<F::Output> {
-    let waker = Waker::from(Arc::clone(count));
-    Pin::new(future).poll(&mut Context::from_waker(&waker))
-}
-
 /// Polls as long as there are wake-ups: `None` if the future then waits.
 pub(crate) fn settle<F: Future>(future: F) -> Option<F::Output> {
     let mut future = Box::pin(future);
-    let count = Arc::new(Count::default());
+    let hand = Hand::new();
     loop {
-        let before = count.get();
-        if let Poll::Ready(output) = poll(&mut future, &count) {
+        let before = hand.wakes();
+        if let Poll::Ready(output) = hand.poll(&mut future) {
             return Some(output);
         }
-        if count.get() == before {
+        if hand.wakes() == before {
             return None;
         }
     }

@@ -8,7 +8,8 @@ use std::task::{Poll, Waker};
 use portunus::nursery::{StopError, TaskOutcome};
 use portunus::sync::LocalNursery;
 
-use crate::common::{Count, Fault, Gate, Noted, poll, settle, yielding};
+use crate::common::{Fault, Gate, Noted, settle, yielding};
+use crate::support::Hand;
 
 type Notes = Rc<RefCell<Vec<String>>>;
 
@@ -111,12 +112,12 @@ fn it_is_stopped_and_its_tasks_are_woken_from_other_threads() {
         Poll::<Result<(), Fault>>::Pending
     });
     nursery.create_task(None, future).map(drop).expect("open");
-    let count = Arc::new(Count::default());
-    assert!(poll(&mut nursery, &count).is_pending());
+    let hand = Hand::new();
+    assert!(hand.poll(&mut nursery).is_pending());
     let waker = bed.lock().expect("no panic").take().expect("it sleeps");
     std::thread::spawn(move || waker.wake()).join().expect("no panic");
-    assert_eq!(count.get(), 1);
-    assert!(poll(&mut nursery, &count).is_pending());
+    assert_eq!(hand.wakes(), 1);
+    assert!(hand.poll(&mut nursery).is_pending());
     assert_eq!(polls.get(), 2);
     let sentinel = nursery.sentinel();
     std::thread::spawn(move || sentinel.stop()).join().expect("no panic");

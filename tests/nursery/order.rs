@@ -1,11 +1,11 @@
 //! The one stack, last in first out.
 
 use std::future::{pending, ready};
-use std::sync::Arc;
 
 use portunus::nursery::{NurseryClosed, StartError, TaskOutcome};
 
-use crate::common::{Count, Fault, Gate, Handle, Log, Noted, Nursery, poll, settle, yielding};
+use crate::common::{Fault, Gate, Handle, Log, Noted, Nursery, settle, yielding};
+use crate::support::Hand;
 
 /// Notes its start, waits for the signal, and notes that it stops, over two
 /// polls.
@@ -212,10 +212,10 @@ fn popped_clean_ups_are_another_nurserys() {
     assert!(!old.sentinel().is_open());
 
     // The sentinel went along.
-    let count = Arc::new(Count::default());
-    assert!(poll(&mut new, &count).is_pending());
+    let hand = Hand::new();
+    assert!(hand.poll(&mut new).is_pending());
     sentinel.stop();
-    assert_eq!(count.get(), 1);
+    assert_eq!(hand.wakes(), 1);
     assert_eq!(settle(&mut new), Some(Ok(())));
     assert_eq!(log.take(), ["exit c", "exited c", "stop w", "stopped w"]);
     assert!(!sentinel.is_open());
@@ -270,17 +270,17 @@ fn a_shutdown_is_popped_with_the_tasks() {
     // The old one is shut down by what it is told from here on.
     old.shutdown_on(later.pass());
     sleeper(&old, &log, "stays");
-    let (old_count, new_count) = (Arc::new(Count::default()), Arc::new(Count::default()));
-    assert!(poll(&mut old, &old_count).is_pending());
-    assert!(poll(&mut new, &new_count).is_pending());
+    let (old_hand, new_hand) = (Hand::new(), Hand::new());
+    assert!(old_hand.poll(&mut old).is_pending());
+    assert!(new_hand.poll(&mut new).is_pending());
     assert_eq!(log.take(), ["run w"]);
     gate.open();
-    assert_eq!((old_count.get(), new_count.get()), (0, 1));
-    assert!(poll(&mut old, &old_count).is_pending());
+    assert_eq!((old_hand.wakes(), new_hand.wakes()), (0, 1));
+    assert!(old_hand.poll(&mut old).is_pending());
     assert_eq!(settle(&mut new), Some(Ok(())));
     assert_eq!(log.take(), ["stop w", "stopped w"]);
     later.open();
-    assert_eq!(old_count.get(), 1);
+    assert_eq!(old_hand.wakes(), 1);
     assert_eq!(settle(&mut old), Some(Ok(())));
     assert_eq!(log.take(), ["drop stays"]);
     // Without tasks too: it waits for nothing else then.
@@ -308,8 +308,8 @@ fn entering_while_it_closes_exits_at_once() {
     }
     let slow = Slow(Noted::new(&log, "c"), gate.clone());
     let mut entering = Box::pin(handle.enter(slow));
-    let count = Arc::new(Count::default());
-    assert!(poll(&mut entering, &count).is_pending());
+    let hand = Hand::new();
+    assert!(hand.poll(&mut entering).is_pending());
     assert_eq!(settle(nursery.close()), Some(Ok(())));
     gate.open();
     let error = settle(entering).expect("it ends").expect_err("closed");
