@@ -50,7 +50,7 @@
 //! | `observe/inner.rs` | the inner lock's contract, handed on |
 //! | `owned.rs` | a guard that keeps its mutex alive |
 //! | `raw/grant.rs`, `wait/batch.rs` | arrays that are not cleared first |
-//! | `raw/lock/mod.rs`, `raw/lock/section.rs` | the line, limbo and nodes under the inner lock |
+//! | `raw/lock/mod.rs`, `raw/lock/polling.rs`, `raw/lock/section.rs` | the line, limbo and nodes under the inner lock |
 //! | `raw/lock/handover.rs` | from a condition's queue into a lock's line |
 //! | `raw/traits.rs`, `raw/waiter.rs` | places in line, as raw traits |
 //! | `raw/vouch.rs`, `rules/mod.rs` | vouching for a rule, and for the ready-made ones |

@@ -70,7 +70,8 @@ impl WaitTimeoutResult {
 /// One line, first come, first served, of threads and tasks: a notification
 /// wakes whoever has waited longest. A thread goes from there straight into the
 /// mutex's line, and wakes only when it owns the mutex: one wake-up for each
-/// waiter, however many were notified at once, and in their order. So does a
+/// waiter, however many were notified at once, and in their order. (Above sixteen
+/// it is done in batches, between which others may notify, too.) So does a
 /// task whose guard keeps the mutex alive (`lock_arc_async`), and any task that waits
 /// with the mutex of a guard by which it is notified, with
 /// [`notify_one_inside`](Self::notify_one_inside). Any other task wakes when it
@@ -239,7 +240,9 @@ macro_rules! condvar {
             /// That is one moment, also where so many wait that they are
             /// notified in several batches: whoever comes after it is not
             /// among them, and takes the notifications that are made after it.
-            /// Whoever leaves before its turn has come is not counted.
+            /// Whoever leaves before its turn has come is not counted, and takes no
+            /// notification that is made meanwhile. Whom others notify meanwhile
+            /// may come into the lock's line before the later batches.
             ///
             /// Never blocks, and lets nothing go.
             #[doc(alias = "notify_all_read")]
@@ -272,7 +275,8 @@ macro_rules! condvar {
             /// How many wait for a notification now.
             ///
             /// Counts them one by one, under the inner lock. Who was notified
-            /// and waits for the lock is in the lock's line, and not counted.
+            /// and waits for the lock is in the lock's line, and not counted; nor
+            /// is whom a `notify_all` in progress is about to reach.
             pub fn waiting(&self) -> usize {
                 self.queue.len()
             }

@@ -56,9 +56,9 @@
 //! A hook runs in the thread or task that waited or held, when that is over:
 //! after the wait, inside; after the release, outside. It may block, and use
 //! other locks. Should it panic after a wait, the lock is let go; so it is should
-//! the clock panic. Where a guard stands for the lock that is taken again, after a
-//! wait for a condition or a [`scope`](crate::Releasing::scope) without it, such a
-//! panic ends the program.
+//! the clock panic. Where a guard stands for the lock that is let go for a wait for
+//! a condition, or is taken again after one or after a
+//! [`scope`](crate::Releasing::scope) without it, such a panic ends the program.
 
 #[cfg(feature = "async")]
 mod awaited;

@@ -72,7 +72,8 @@ impl Probe {
     /// The clock by which it measures.
     ///
     /// Should it panic, the panic goes on, nothing is held that nobody knows
-    /// of, and what could not be timed is not counted.
+    /// of, and what could not be timed is not counted. Where it ends the program
+    /// stands at [the hooks](crate::observe#hooks).
     #[must_use]
     pub const fn clocked(mut self, clock: &'static (dyn Clock + Sync)) -> Self {
         self.clock = clock;
