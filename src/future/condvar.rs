@@ -180,8 +180,8 @@ macro_rules! awaited {
             /// | notified, and granted | it lets the lock go, and passes the notification on |
             /// | after it was ready | the guard is the holder |
             ///
-            /// So the guard is gone in each case: to go on with the lock after
-            /// a timeout, acquire it anew.
+            /// So the guard is gone in each case but the last: to go on with the
+            /// lock after a timeout, acquire it anew.
             ///
             /// # Panics
             ///

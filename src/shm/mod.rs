@@ -13,8 +13,9 @@
 //! its places in line vanish, and the order of the others stays. Acquisitions
 //! return `Result<Guard, OwnerDied<Guard>>`: if the dead one may have been
 //! changing what the lock protects, the next owner is told, see [`OwnerDied`].
-//! A death is noticed by those who wait, within
-//! [`Options::poll`]. A stopped process lives, and keeps what it has.
+//! A death is noticed by those who wait, within [`Options::poll`], or within five
+//! times that if the first in line died, too. A stopped process lives, and keeps
+//! what it has.
 //!
 //! # Trust
 //!

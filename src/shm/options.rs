@@ -91,8 +91,11 @@ impl Options {
     }
 
     /// How often the first who waits at a lock looks whether those who keep it
-    /// out are alive: 1 ms to 10 s. The others look five times less often. It
-    /// is the bound on how long a death goes unnoticed by those who wait.
+    /// out are alive: 1 ms to 10 s. The others look five times less often.
+    ///
+    /// Those who wait notice a death within this time; within five times this
+    /// time if the first in line died as well, or is stopped, and where a
+    /// [`Counter`](super::Counter) is waited for.
     #[must_use]
     pub const fn poll(mut self, poll: Duration) -> Self {
         self.poll = poll;

@@ -120,9 +120,9 @@ macro_rules! awaited {
             /// | notified, and granted | it lets the lock go, and passes the notification on |
             /// | after it was ready | the guard is the holder |
             ///
-            /// So the guard is gone in each case: to go on with the lock after
-            /// a timeout, acquire it anew. The death of the process is the same
-            /// as a drop.
+            /// So the guard is gone in each case but the last: to go on with the
+            /// lock after a timeout, acquire it anew. The death of the process is
+            /// the same as a drop.
             ///
             /// A notified task owns the lock before it is polled: poll all
             /// futures, or drop those that you don't poll.
