@@ -2,3 +2,6 @@
 
 #[doc = include_str!("docs/python.md")]
 pub mod python {}
+
+#[doc = include_str!("docs/unsafe.md")]
+pub mod unsafe_code {}

@@ -21,52 +21,33 @@
 #![doc = include_str!("docs/sizes.md")]
 //!
 //! There is no heap in it, and nothing of `core::panicking`, except by what a
-//! rule's predicate of your own does: where a lock is used against its rules
-//! (a future polled after it was ready, a lock used by its own predicate), debug
-//! builds panic, and release builds for bare cores raise the fault of an
-//! undefined instruction.
+//! rule's predicate of your own does. Where a lock is used against its rules (a
+//! future polled after it was ready, a lock used by its own predicate, `acquire`
+//! of a semaphore that is closed), debug builds panic. Release builds for bare
+//! cores (`target_os = "none"`) don't: on ARM and RISC-V they raise the fault of
+//! an undefined instruction, and on others they stop in an endless loop.
+//!
+//! # Words
+//!
+//! | word | what it means here |
+//! |---|---|
+//! | a mode | a way of holding a lock, a variant of an enum: read, write, .. |
+//! | a rule | who may hold beside whom: a [`Rules`] |
+//! | a hold | one acquisition that has not been released: what a guard stands for. Who holds a lock is *inside* |
+//! | a unit | what a hold counts: one, or as many as its *weight* says |
+//! | the line | the queue of those who wait for a lock, in the order in which they came |
+//! | a lane | the part of the line that a rule gives a rank of its own, [`Rules::LANES`]; most rules have one |
+//! | the word | the atomic in which a lock counts what is held in each mode |
+//! | a party | a thread, a task or an interrupt handler |
+//! | the inner lock | the short lock around the line, which each backend chooses: [`InnerLock`] |
+//! | to relax | what a core that spins does between two looks: a [`RelaxStrategy`](::spin::relax::RelaxStrategy) |
+//! | a probe | the counters beside an observed lock, `observe::Probe` |
+//! | to vouch | to say by `unsafe` what the compiler can't see, and the crate then relies on: [`Vouched`], [`single::Alone`] |
 //!
 //! # Where unsafe code stands
 //!
-//! It is denied in the whole crate, and allowed at the head of these files:
-//!
-//! | file | what for |
-//! |---|---|
-//! | `accessor/mod.rs`, `accessor/changes.rs`, `accessor/question.rs` | what lies under a condition's lock |
-//! | `atomic/model.rs` | cells that loom watches |
-//! | `atomic/stepped.rs` | atomics in memory that processes share, in tests |
-//! | `condvar/mod.rs`, `condvar/guard.rs`, `condvar/guards.rs`, `condvar/owned.rs`, `condvar/raw.rs` | letting a guard's lock go and taking it again |
-//! | `door/exclusive.rs`, `door/shared.rs`, `door/guard.rs`, `door/mapped.rs`, `door/owned.rs`, `door/owned_mapped.rs`, `door/upgradable.rs` | guards over anybody's raw lock |
-//! | `door/wait.rs`, `door/timed.rs`, `door/owned_timed.rs`, `door/monitor.rs` | waiting with these guards |
-//! | `door/reentrant.rs` | telling threads from each other |
-//! | `future/*.rs` | polling places that are pinned |
-//! | `nursery/local.rs` | futures that never leave their thread |
-//! | `guarded/mod.rs`, `guarded/guards.rs`, `guarded/mapped.rs` | data that several reach |
-//! | `misuse.rs` | an instruction that traps |
-//! | `mutex.rs`, `rwlock.rs`, `timed.rs` | `lock_api`'s raw traits |
-//! | `observe/mutex.rs`, `observe/rwlock.rs`, `observe/timed.rs`, `observe/awaited.rs` | `lock_api`'s raw traits, over those of the plain locks |
-//! | `observe/awaited_holds.rs` | polling places that are pinned, by the plain kinds |
-//! | `observe/guarded.rs` | data that several reach |
-//! | `observe/inner.rs` | the inner lock's contract, handed on |
-//! | `owned.rs` | a guard that keeps its mutex alive |
-//! | `raw/grant.rs`, `wait/batch.rs` | arrays that are not cleared first |
-//! | `raw/lock/mod.rs`, `raw/lock/polling.rs`, `raw/lock/section.rs` | the line, limbo and nodes under the inner lock |
-//! | `raw/lock/handover.rs` | from a condition's queue into a lock's line |
-//! | `raw/traits.rs`, `raw/waiter.rs` | places in line, as raw traits |
-//! | `raw/vouch.rs`, `rules/mod.rs` | vouching for a rule, and for the ready-made ones |
-//! | `wait/node.rs`, `wait/line.rs`, `wait/queue.rs`, `wait/ask.rs` | nodes linked by pointers |
-//! | `shm/sys.rs` | calls of the system |
-//! | `shm/data.rs` | data that processes share |
-//! | `shm/mutex.rs`, `shm/rwlock.rs`, `shm/handle.rs`, `shm/generations.rs` | access to it under a lock |
-//! | `shm/plain.rs` | other people's plain data |
-//! | `shm/map.rs`, `shm/places.rs` | memory that processes share |
-//! | `wait/inner.rs`, `wait/critical.rs`, `wait/alone.rs` | the inner lock's contract |
-//! | `wait/locked.rs` | data under an inner lock |
-//! | `releasing/mod.rs` | a guard that is taken away and put back |
-//! | `wait/park.rs` | the waker of a thread's bed |
-//!
-//! Their invariants are numbered at the head of the file that keeps them, and
-//! every `SAFETY` comment names the ones that it rests on.
+//! It is denied in the whole crate and allowed file by file: [`guide::unsafe_code`]
+//! lists the files, and what it is there for.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The models leave the faces out, and what only these use is unused.

@@ -3,7 +3,8 @@
 #![allow(unsafe_code)]
 
 /// Panics with `why`; in a release build for a bare core, where panicking takes
-/// more flash than a lock, it raises the fault of an undefined instruction.
+/// more flash than a lock, it raises the fault of an undefined instruction, or
+/// where it knows none (neither ARM nor RISC-V), stops in an endless loop.
 ///
 /// So nothing that acquires or releases brings the machinery of panics along.
 #[cold]
