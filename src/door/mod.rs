@@ -1,5 +1,10 @@
 //! Doors: a resource that is reached by entering only, and waited with.
 //!
+//! A [`Door`] is a mutex with its condition variable inside: its guards wait and
+//! notify by themselves, and access can be restricted at run time. A [`SharedDoor`]
+//! is the same for a readers-writer lock. Where you need neither, use `Mutex` and
+//! `RwLock`.
+//!
 //! | | exclusive | shared |
 //! |---|---|---|
 //! | the door | [`Door`] | [`SharedDoor`] |
@@ -29,6 +34,23 @@
 //! There is one line of readers and writers: any `notify_one` is for whoever has
 //! waited longest, of whichever kind. It lets nothing go, and may be called twice
 //! in one visit.
+//!
+//! These are methods, and hide those of the resource that have the same name. Call
+//! these on the resource itself:
+//!
+//! ```
+//! use portunus::sync::Door;
+//!
+//! struct Job;
+//! impl Job {
+//!     fn wait(&mut self) -> u32 { 0 }
+//! }
+//!
+//! let door = Door::new(Job);
+//! let mut inside = door.enter();
+//! // `inside.wait()` would wait for a notification.
+//! assert_eq!(Job::wait(&mut inside), 0);
+//! ```
 //!
 //! ```
 //! use portunus::sync::SharedDoor;
@@ -126,26 +148,8 @@
 //! Where the access is known at run time only, a [`Proxy`]
 //! with [`Permissions`] refuses it with an [`AccessError`].
 //!
-//! # Where Rust differs from the original
-//!
-//! | the Python library `door` | here |
-//! |---|---|
-//! | `Acquirable`, `Waitable` | [`lock_api::RawMutex`], [`lock_api::RawCondvar`] |
-//! | `SAcquirable` | [`lock_api::RawRwLock`] |
-//! | `AcquirableDoor` over a re-entrant lock, by default | [`Door`] is not re-entrant; `ReentrantDoor` is, and gives shared access only: two exclusive ones can't exist |
-//! | `SAcquirableDoor` over a write-preferring lock, by default | first come, first served; [`SharedDoor`] chooses |
-//! | forbidden or expired access raises `ValueError` | does not compile; with a [`Proxy`], [`AccessError`] |
-//! | a method that was fetched before `close` fails after it | a borrow ends before `close`, or it does not compile |
-//! | built-in methods are not supported by a proxy | a proxy gives the resource itself, with all its methods |
-//! | a proxy protects one level; what `READ` gives may be changed inside | a shared borrow protects all levels, except what has interior mutability |
-//! | a write-only proxy can't read | nor does [`Proxy::get`]; the `&mut` of [`Proxy::get_mut`] can |
-//! | attributes can be created, and never deleted | a resource has the fields of its type |
-//! | `wait_read`, `wait_write`, `notify_..` of the door, inside a scope of that kind, unchecked | methods of the guard, of its own kind |
-//! | a notification lets the lock go and takes it again | it lets nothing go |
-//! | a second notification in one scope may hang | any number |
-//! | `await_if_awaitable` | blocking and awaited methods have names of their own |
-//! | a handle for a door of threads, none for one of processes: an error | other types: [`Door`] has no place for a handle |
-//! | nested scopes of one door, each with its own copy | a second `enter` waits for the first; nothing is copied |
+//! Who comes from the Python library `door` finds what differs in
+//! [`guide::python`](crate::guide::python).
 
 #[macro_use]
 mod guard;
