@@ -51,6 +51,11 @@ type Lock<B> = <B as Backend>::Inner;
 ///
 /// A predicate that panics does so in the call that asked it. Its waiter leaves
 /// the line, wakes, and asks anew, so that it also panics in its own call.
+#[doc(alias = "Notify")]
+#[doc(alias = "Event")]
+#[doc(alias = "WaitQueue")]
+#[doc(alias = "WaitMap")]
+#[doc(alias = "ManualResetEvent")]
 pub struct Condition<B: Backend> {
     asking: AskQueue<Lock<B>>,
 }

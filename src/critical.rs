@@ -19,9 +19,20 @@
 //!
 //! # Interrupts
 //!
-//! An interrupt handler may `try_…`, release, and poll or drop a future. It
-//! must not block, nor wait for a time: the code that it interrupted could
-//! never go on.
+//! What an interrupt handler may call of a lock that the code that it interrupted
+//! uses as well:
+//!
+//! | | a handler may | and must not |
+//! |---|---|---|
+//! | a lock of this module | `try_…`; release, by the drop of a guard; poll or drop a future, and stand in line with it | block, nor wait for a time: the code that it interrupted could never go on |
+//! | a condition variable, a door | `notify_one`, `notify_all` | wait |
+//! | [`Accessor`], [`Condition`] | [`try_set`](crate::Accessor::try_set), [`try_notify`](crate::Condition::try_notify) | set, notify, or read: these wait for others who are at the value |
+//! | a barrier | [`abort`](crate::StatefulBarrier::abort); poll or drop a future | wait |
+//! | a nursery | call its tasks' wakers, and `Sentinel::stop` | |
+//! | [`DynamicThrottle`] | all but what sleeps | sleep |
+//! | [`CircuitBreaker`](crate::CircuitBreaker), [`ResourceGuard`](crate::ResourceGuard), [`IntCounter`](crate::IntCounter), [`TickClock`](crate::clock::TickClock) | all, in whichever world | |
+//! | a lock of [`spin`](crate::spin#interrupts) | `try_…`; release what nobody waits for | anything else |
+//! | a lock of [`single`](crate::single#interrupts) | nothing | |
 //!
 //! The critical section must exclude all cores and handlers that share the
 //! lock. Interrupts are off while the rule is asked and up to 16 waiters are

@@ -99,6 +99,7 @@ impl fmt::Display for Closed {
 impl Error for Closed {}
 
 /// A closable semaphore did not give several permits.
+#[doc(alias = "TryAcquireError")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AcquireError {
     /// There are fewer permits in all.

@@ -18,7 +18,9 @@ use crate::wait::node::{NO_MODE, Request};
 /// lock, or whatever is needed. Taking and releasing it costs one
 /// compare-and-swap and one subtraction when it is free, whatever the modes.
 ///
-/// The lock protects no data of its own: it says who may be inside.
+/// The lock protects no data of its own: it says who may be inside. With data it
+/// is a [`Guarded`](crate::Guarded); if a mutex or a readers-writer lock is all
+/// you need, use `Mutex` and `RwLock`.
 ///
 /// ```
 /// use portunus::{Held, Rules, sync::FifoLock};
@@ -53,8 +55,8 @@ use crate::wait::node::{NO_MODE, Request};
 /// # Fairness
 ///
 /// Requests are served strictly in the order in which they came, whoever makes
-/// them: threads, tasks, and (on `critical`) interrupt handlers stand in one
-/// line. Those at the head that fit together enter together. A request that
+/// them: threads, tasks, and (on `critical`) futures that interrupt handlers
+/// poll stand in one line. Those at the head that fit together enter together. A request that
 /// would fit does not pass one that does not, unless the rule puts it into a
 /// better lane. When a request is cancelled, those whom it kept out enter at
 /// once.

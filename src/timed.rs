@@ -38,6 +38,8 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     ///
     /// Blocks the calling thread or core.
     #[doc(alias = "lock_timeout")]
+    #[doc(alias = "try_lock_for")]
+    #[doc(alias = "try_acquire_for")]
     pub fn acquire_for(&self, mode: R::Mode, timeout: Duration) -> Option<Hold<'_, R, B>> {
         self.acquire_limited(mode, 1, Until::after(timeout))
     }
@@ -116,6 +118,7 @@ impl<B: Backend> Semaphore<B> {
     /// Takes a permit, waiting in line no longer than `timeout`.
     ///
     /// A closed semaphore gives none, and does not wait for it.
+    #[doc(alias = "try_acquire_for")]
     pub fn acquire_for(&self, timeout: Duration) -> Option<Permit<'_, B>> {
         self.wait_within::<Plain>(semaphore::ONE, &Until::after(timeout)).ok().flatten()
     }
@@ -123,6 +126,7 @@ impl<B: Backend> Semaphore<B> {
     /// Takes a permit, waiting in line no longer than until `deadline`.
     ///
     /// A closed semaphore gives none, and does not wait for it.
+    #[doc(alias = "try_acquire_until")]
     pub fn acquire_until(&self, deadline: Instant) -> Option<Permit<'_, B>> {
         self.wait_within::<Plain>(semaphore::ONE, &Until::at(deadline)).ok().flatten()
     }

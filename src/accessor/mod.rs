@@ -76,8 +76,7 @@ use changes::sealed::Sealed as _;
 ///
 /// # Awaiting
 ///
-/// [`get_async`](Self::get_async) and its kin await any accessor: a local, a
-/// field, one in an `Arc`, or the view of a property. A future can be forgotten,
+/// The methods that end in `_async` await any accessor: a local, a field, one in an `Arc`, or the view of a property. A future can be forgotten,
 /// and the setter would go on asking its predicate: so the predicate of a future
 /// borrows nothing, and is moved into it. Who blocks can't be forgotten, and may
 /// borrow what it likes.
@@ -96,6 +95,8 @@ use changes::sealed::Sealed as _;
 /// A setter that fails notifies nobody.
 #[doc(alias = "accessor")]
 #[doc(alias = "watch")]
+#[doc(alias = "Watch")]
+#[doc(alias = "Signal")]
 pub struct Accessor<
     T,
     B: Backend,
@@ -365,7 +366,8 @@ impl<T, B: Backend, S: Source<Value = T>, C: AsChanges<T, B>> Accessor<T, B, S, 
         {}
     }
 
-    /// Waits until the value is set, and returns it.
+    /// **Blocks** until the value is set the next time, and returns it; for the
+    /// present one see [`value`](Self::value).
     ///
     /// What was set before the call is not remembered.
     ///
@@ -377,6 +379,7 @@ impl<T, B: Backend, S: Source<Value = T>, C: AsChanges<T, B>> Accessor<T, B, S, 
     /// # Errors
     ///
     /// Those of the getter.
+    #[doc(alias = "changed")]
     pub fn get(&self) -> S::Outcome<T>
     where
         T: Clone + Send,

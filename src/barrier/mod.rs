@@ -91,6 +91,7 @@ use store::{Brings, Entry, Line};
 /// poll and drop futures.
 #[doc(alias = "StatefulBarrier.__init__")]
 #[doc(alias = "Rendezvous")]
+#[doc(alias = "BarrierWaitResult")]
 pub struct StatefulBarrier<T, B: Backend, S: Store<T>> {
     queue: WaitQueue<B::Inner>,
     data: Locked<B, Data<<S as Sealed<T>>::Entries>>,

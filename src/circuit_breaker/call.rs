@@ -129,6 +129,8 @@ impl<C: Clock, O: CircuitObserver> CircuitBreaker<C, O> {
     /// assert_eq!(breaker.fails(), 1);
     /// ```
     #[doc(alias = "exc")]
+    #[doc(alias = "call_with")]
+    #[doc(alias = "FailurePredicate")]
     #[inline]
     pub fn counting<P>(&self, counts: P) -> Counting<'_, P, C, O> {
         Counting { breaker: self, counts }

@@ -95,7 +95,7 @@ pub struct CircuitBreaker<C, O = ()> {
     observer: O,
 }
 
-/// The state of a circuit, with the numbers that the originals use.
+/// The state of a circuit, as numbers 0, 1, 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CircuitState {
     /// Calls are made.
@@ -318,6 +318,7 @@ impl<C: Clock, O: CircuitObserver> CircuitBreaker<C, O> {
     /// # Errors
     ///
     /// [`CircuitError::Open`] or [`CircuitError::HalfOpen`].
+    #[doc(alias = "is_call_permitted")]
     #[inline]
     pub fn try_enter(&self) -> Result<CircuitPermit<'_, C, O>, CircuitError> {
         let state = self.load();

@@ -44,8 +44,8 @@ impl WaitTimeoutResult {
 /// A condition variable for a mutex: waits, with the mutex let go, until
 /// somebody notifies.
 ///
-/// It works with the guards of this crate's mutexes: [`MutexGuard`] and its
-/// kin that keep the mutex alive. For a readers-writer lock there is
+/// It works with the guards of this crate's mutexes: [`MutexGuard`], and those
+/// that keep the mutex alive. For a readers-writer lock there is
 /// [`SharedCondvar`], for somebody else's mutex [`RawCondvar`].
 ///
 /// ```

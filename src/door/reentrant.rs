@@ -74,6 +74,7 @@ unsafe impl GetThreadId for ThreadId {
 ///
 /// Entering panics if a thread is inside as often as can be counted.
 #[doc(alias = "RLock")]
+#[doc(alias = "ReentrantMutex")]
 #[doc(alias = "AcquirableDoor")]
 pub struct ReentrantDoor<L: RawMutex, T: ?Sized, G = ThreadId> {
     lock: ReentrantMutex<L, G, T>,

@@ -1,13 +1,19 @@
-//! The futures of all acquisitions, by name.
+//! The futures of this crate's locks and values, by name.
 //!
-//! They share one body, [`Acquire`], and so one behaviour:
+//! Acquisitions share one body, [`Acquire`], and so one behaviour, which this page
+//! describes. The others say at the methods that make them what they do, and what
+//! dropping them does: those of condition variables and doors ([`WaitAsync`],
+//! [`WaitWhileAsync`], [`WaitInside`], [`WaitInsideWhile`]), and of accessors,
+//! conditions and predicates ([`Asking`], [`Get`], [`SetWhenRead`], and the stream
+//! [`Values`]).
 //!
 //! * Nothing happens before the first poll. A poll that finds the lock free
 //!   takes it without standing in line.
 //! * They need no executor, no timer and no heap, are `Send` where the data
 //!   allows, and may be polled with another waker each time.
 //! * They are fused: [`is_terminated`](futures_core::FusedFuture) says that
-//!   the guard, or the error, was handed out. Polling after that panics.
+//!   the guard, or the error, was handed out. Polling after that panics (in a
+//!   release build for a bare core it [stops](crate#what-it-costs-on-bare-cores)).
 //!
 //! # Cancel safety
 //!

@@ -229,8 +229,9 @@ impl<R: Rules, T: ?Sized, B: Backend> Guarded<R, T, B> {
         self.data.get_mut()
     }
 
-    /// The lock: for looking at it, and for holding it without access to the
-    /// data.
+    /// The [`FifoLock`] around the data: for looking at who is inside, and for
+    /// holding it without access to the data. This takes nothing: to reach the
+    /// data, see [`read`](Self::read) and [`write`](Self::write).
     pub fn lock(&self) -> &FifoLock<R, B> {
         &self.lock
     }

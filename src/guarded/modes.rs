@@ -13,7 +13,8 @@ use crate::wait::node::{NO_MODE, Request};
 /// A mode of `R` that is exclusive, which was checked.
 ///
 /// Where a mode can be given to [`Guarded::write`](crate::Guarded::write) and
-/// its kin, this can be given too, and the answer is no `Result`.
+/// the other writing methods, this can be given too, and the answer is no
+/// `Result`.
 ///
 /// ```
 /// use portunus::guarded::ExclusiveMode;
@@ -125,8 +126,8 @@ mod sealed {
     impl<R> Sealed for super::ExclusiveMode<R> {}
 }
 
-/// What [`Guarded::write`](crate::Guarded::write) and its kin take: a mode of
-/// `R`, or an [`ExclusiveMode`].
+/// What [`Guarded::write`](crate::Guarded::write) and the other writing methods
+/// take: a mode of `R`, or an [`ExclusiveMode`].
 pub trait WriteMode<R: Rules>: Copy + sealed::Sealed {
     /// What they answer, where they would give `G`: for a mode
     /// `Result<G, NotExclusive>`, for an [`ExclusiveMode`] `G`.

@@ -46,9 +46,9 @@
 //! | | |
 //! |---|---|
 //! | condition variables | [`RawCondvar`](crate::RawCondvar) is for an observed mutex too; its waiters wake and then ask for the lock, which counts as a wait of its own. `Condvar` and `SharedCondvar` move them from one line into the other, where no probe sees them |
-//! | doors | [`Door`](crate::Door) and its kin stand before any lock of `lock_api`, observed ones too; for waiting inside, as above |
+//! | doors | [`Door`](crate::Door) and [`SharedDoor`](crate::SharedDoor) stand before any lock of `lock_api`, observed ones too; for waiting inside, as above |
 //! | permits of a `ClosableSemaphore` that keep it alive | keep the `ClosableSemaphore` alive, [`OwnedClosablePermit`], where the plain ones keep the semaphore in it |
-//! | the backend [`single`](crate::single) | has no names here; `observe::FifoLock<R, Single>` and its kin are there |
+//! | the backend [`single`](crate::single) | has no names here; `observe::FifoLock<R, Single>` and its like are there |
 //! | registries, barriers, accessors, nurseries, throttles | wait for something else than a lock to come free: there is nothing to time |
 //!
 //! # Hooks

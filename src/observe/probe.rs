@@ -41,8 +41,8 @@ fn from_count(count: usize) -> Duration {
 }
 
 impl Probe {
-    /// Without a name and without a hook, on the clock of the operating
-    /// system.
+    /// Without a name and without a hook, on the clock of the operating system
+    /// (with `std`; without, give it one by [`clocked`](Self::clocked)).
     #[must_use]
     pub const fn new() -> Self {
         Self {

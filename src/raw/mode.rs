@@ -363,8 +363,7 @@ pub trait Rules {
     ///
     /// When a holder leaves, a request is cancelled or a hold is converted, the
     /// rule is asked for the first of the line, and for the next as long as the
-    /// answer is yes. It is also asked about counts that are only supposed. So
-    /// it must be
+    /// answer is yes. It is also asked about hypothetical counts. So it must be
     ///
     /// * a pure function of `self`, `mode` and `held`,
     /// * cheap: it may run under the inner lock (`critical`: with interrupts

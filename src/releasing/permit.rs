@@ -23,7 +23,8 @@ impl<'a, B: Backend> PermitPlace<&'a Semaphore<B>> {
 ///
 /// # Panics
 ///
-/// If the semaphore was closed meanwhile, or has fewer permits now.
+/// If the semaphore was closed meanwhile, or has fewer permits now. (In a release
+/// build for a bare core it [stops](crate#what-it-costs-on-bare-cores).)
 impl<'a, B: Backend> Releasable for Permit<'a, B> {
     type Place = PermitPlace<&'a Semaphore<B>>;
 

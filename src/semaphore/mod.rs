@@ -166,7 +166,8 @@ impl<B: Backend> Semaphore<B> {
     ///
     /// # Panics
     ///
-    /// If it is closed, or becomes so while this waits.
+    /// If it is closed, or becomes so while this waits. (In a release build for
+    /// a bare core it [stops](crate#what-it-costs-on-bare-cores).)
     #[inline]
     #[track_caller]
     pub fn acquire(&self) -> Permit<'_, B> {
@@ -212,7 +213,7 @@ impl<B: Backend> Semaphore<B> {
     /// is taken stays taken, and nobody enters before enough has come back.
     /// Requests for more than there are now end with [`TooMany`], and those
     /// behind them go on; a request for one that does not ask for a number
-    /// ([`acquire`](Self::acquire)) waits for better times.
+    /// ([`acquire`](Self::acquire)) waits until a later `resize` gives one.
     ///
     /// Several at once happen one after the other. A closed semaphore stays
     /// closed.

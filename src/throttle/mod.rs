@@ -273,6 +273,7 @@ impl<C: Clock, B: Backend, R: RandomSource> DynamicThrottle<C, B, R> {
     /// # Errors
     ///
     /// [`TooLong`], with how long the wait would be.
+    #[doc(alias = "check")]
     #[inline(always)]
     pub fn try_enter(&self) -> Result<Entered<'_, C, B, R>, TooLong> {
         let longest = Duration::ZERO;
@@ -351,6 +352,7 @@ impl<C: Clock, B: Backend, R: RandomSource> DynamicThrottle<C, B, R> {
     /// Dropped before the first poll, nothing has happened; dropped while it
     /// sleeps, it gives its slot back if that is the last.
     #[doc(alias = "DynamicThrottle.__aenter__")]
+    #[doc(alias = "until_ready")]
     pub async fn enter_with<S: Future>(
         &self,
         sleep: impl FnOnce(Duration) -> S,

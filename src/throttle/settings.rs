@@ -93,6 +93,7 @@ impl ThrottleOptions {
 
 /// Options that fit together.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[doc(alias = "Quota")]
 pub struct ThrottleSettings(pub(super) ThrottleOptions);
 
 impl ThrottleSettings {

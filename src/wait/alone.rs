@@ -32,7 +32,7 @@ const NESTED: &str = "a lock without an inner lock was used while it was in use:
 /// It costs a load, a comparison and two stores, by which it finds out who
 /// uses a lock inside itself, and ends the program with a panic that says so.
 /// That is certain for a rule's predicate. A handler that breaks the promise
-/// is found when it meets the line being changed, and else not.
+/// is found only when it meets the line being changed.
 pub struct NoLock<V> {
     kept: Kept,
     vouched: PhantomData<fn() -> V>,
