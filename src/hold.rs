@@ -186,6 +186,19 @@ pub(crate) fn refusal<H: Holding>(hold: &H, request: Request) -> ConvertError {
 /// It may be moved to another thread and dropped there. Forgotten, it holds
 /// for ever.
 ///
+/// ```
+/// use portunus::rules::{Access, ReadWrite};
+/// use portunus::sync::FifoLock;
+///
+/// static TABLE: FifoLock<ReadWrite> = FifoLock::new(ReadWrite);
+///
+/// let reading = TABLE.acquire(Access::Read);
+/// assert_eq!((reading.mode(), reading.weight()), (Access::Read, 1));
+/// assert!(reading.lock().is_locked());
+/// std::thread::spawn(move || drop(reading)).join().expect("no panic");
+/// assert!(!TABLE.is_locked());
+/// ```
+///
 /// # Panics
 ///
 /// Dropping it panics if the rule or a waker does while others are let in.
@@ -226,6 +239,19 @@ impl<'a, R: Rules, B: Backend> Hold<'a, R, B> {
     /// inside already. Those whom the new mode lets in enter at once.
     ///
     /// Compiles only for rules with [`Rules::CONVERTS`].
+    ///
+    /// ```
+    /// use portunus::rules::{Access, ReadWrite};
+    /// use portunus::sync::FifoLock;
+    ///
+    /// let table = FifoLock::new(ReadWrite);
+    /// let mut hold = table.acquire(Access::Read);
+    /// let other = table.acquire(Access::Read);
+    /// assert!(!hold.try_convert(Access::Write));
+    /// drop(other);
+    /// assert!(hold.try_convert(Access::Write));
+    /// assert_eq!(hold.mode(), Access::Write);
+    /// ```
     #[doc(alias = "upgrade")]
     #[doc(alias = "downgrade")]
     pub fn try_convert(&mut self, mode: R::Mode) -> bool {

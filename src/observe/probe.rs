@@ -13,6 +13,37 @@ use crate::clock::Clock;
 ///
 /// Without the feature `std` there is no clock of its own: give it
 /// [one](Self::clocked), or all times are zero.
+///
+/// ```
+/// use core::time::Duration;
+/// use portunus::clock::ManualClock;
+/// use portunus::observe::{Probe, Slow, What, sync::FifoLock};
+/// use portunus::rules::{Exclusive, Sole};
+///
+/// static CLOCK: ManualClock = ManualClock::new();
+/// static SLOW: portunus::sync::Mutex<Vec<(What, Duration)>> = portunus::sync::Mutex::new(Vec::new());
+///
+/// fn tell(slow: &Slow<'_>) {
+///     SLOW.lock().push((slow.what, slow.time));
+/// }
+///
+/// static PRINTER: FifoLock<Exclusive> = FifoLock::observed(
+///     Exclusive,
+///     Probe::new()
+///         .named("printer")
+///         .clocked(&CLOCK)
+///         .holds_longer_than(Duration::from_millis(5))
+///         .tells(&tell),
+/// );
+///
+/// for held in [4, 5] {
+///     let _printing = PRINTER.acquire(Sole::Exclusive);
+///     CLOCK.advance(Duration::from_millis(held));
+/// }
+/// assert_eq!(*SLOW.lock(), [(What::Held, Duration::from_millis(5))]);
+/// let report = PRINTER.report();
+/// assert_eq!((report.acquisitions, report.total_hold), (2, Duration::from_millis(9)));
+/// ```
 pub struct Probe {
     name: Option<&'static str>,
     clock: &'static (dyn Clock + Sync),

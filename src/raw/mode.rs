@@ -306,6 +306,24 @@ pub trait Rules {
 
     /// The most units that may be held in each mode at once. A request beyond
     /// it waits. Modes without a limit share what the word has left over.
+    ///
+    /// ```
+    /// use portunus::{Held, PerMode, Rules, sync::FifoLock};
+    ///
+    /// portunus::modes! { pub enum Seat { Chair, Desk } }
+    /// struct Room;
+    /// impl Rules for Room {
+    ///     type Mode = Seat;
+    ///     const LIMITS: PerMode<usize> = PerMode::all(40).with(Seat::Desk.index(), 1);
+    ///     fn admits(&self, _: Seat, _: &Held<Seat>) -> bool { true }
+    /// }
+    /// static ROOM: FifoLock<Room> = FifoLock::new(Room);
+    ///
+    /// let desk = ROOM.acquire(Seat::Desk);
+    /// assert!(ROOM.try_acquire(Seat::Desk).is_none());
+    /// assert!(ROOM.try_acquire(Seat::Chair).is_some());
+    /// # drop(desk);
+    /// ```
     const LIMITS: PerMode<usize> = PerMode::all(UNLIMITED);
 
     /// The lane in which requests of each mode stand: 0 is served first.
@@ -315,9 +333,62 @@ pub trait Rules {
     /// in its own or a better lane. A stream of requests in a better lane can
     /// so keep a worse one waiting for ever: that is the rule's choice. Within
     /// a lane nobody is ever overtaken.
+    ///
+    /// ```
+    /// use portunus::{Held, PerMode, Rules, sync::FifoLock};
+    /// use Road::*;
+    ///
+    /// // A crossing, one at a time. Ambulances pass the cars that wait.
+    /// portunus::modes! { pub enum Road { Car, Ambulance } }
+    /// struct Crossing;
+    /// impl Rules for Crossing {
+    ///     type Mode = Road;
+    ///     const LANES: PerMode<u8> = PerMode::all(1).with(Ambulance.index(), 0);
+    ///     fn admits(&self, _: Road, held: &Held<Road>) -> bool { held.is_empty() }
+    /// }
+    /// static CROSSING: FifoLock<Crossing> = FifoLock::new(Crossing);
+    ///
+    /// let inside = CROSSING.acquire(Car);
+    /// let passed = std::sync::Mutex::new(Vec::new());
+    /// std::thread::scope(|scope| {
+    ///     for (before, road) in [Car, Ambulance].into_iter().enumerate() {
+    ///         let passed = &passed;
+    ///         scope.spawn(move || {
+    ///             let _inside = CROSSING.acquire(road);
+    ///             passed.lock().unwrap().push(road);
+    ///         });
+    ///         while CROSSING.waiting() <= before { std::thread::yield_now(); }
+    ///     }
+    ///     drop(inside);
+    /// });
+    /// assert_eq!(passed.into_inner().unwrap(), [Ambulance, Car]);
+    /// ```
+    #[doc(alias = "priority")]
     const LANES: PerMode<u8> = PerMode::all(0);
 
     /// Whether requests may weigh more than one unit.
+    ///
+    /// ```
+    /// use portunus::{Held, PerMode, Rules, sync::FifoLock};
+    ///
+    /// portunus::modes! { pub enum Memory { Page } }
+    /// struct Pages;
+    /// impl Rules for Pages {
+    ///     type Mode = Memory;
+    ///     const LIMITS: PerMode<usize> = PerMode::all(100);
+    ///     const WEIGHTED: bool = true;
+    ///     fn admits(&self, _: Memory, _: &Held<Memory>) -> bool { true }
+    /// }
+    /// static PAGES: FifoLock<Pages> = FifoLock::new(Pages);
+    ///
+    /// let most = PAGES.acquire_many(Memory::Page, 80)?;
+    /// assert_eq!(PAGES.holders(Memory::Page), 80);
+    /// assert!(PAGES.try_acquire_many(Memory::Page, 30)?.is_none());
+    /// // What could never be served is an error.
+    /// assert!(PAGES.acquire_many(Memory::Page, 101).is_err());
+    /// # drop(most);
+    /// # Ok::<(), portunus::TooMany>(())
+    /// ```
     const WEIGHTED: bool = false;
 
     /// Whether a hold may be converted into another mode.
@@ -357,6 +428,25 @@ pub trait Rules {
     ///
     /// A rule that says so and counts nevertheless may leave a waiter asleep;
     /// `rules::check` (with `alloc`) finds it.
+    ///
+    /// ```
+    /// use portunus::{Held, Rules, rules::check};
+    ///
+    /// portunus::modes! { pub enum Access { Read, Write } }
+    /// struct Counting;
+    /// impl Rules for Counting {
+    ///     type Mode = Access;
+    ///     const BY_PRESENCE: bool = true;
+    ///     fn admits(&self, mode: Access, held: &Held<Access>) -> bool {
+    ///         match mode {
+    ///             // It counts: the marker is false.
+    ///             Access::Read => held[Access::Write] == 0 && held[Access::Read] < 3,
+    ///             Access::Write => held.is_empty(),
+    ///         }
+    ///     }
+    /// }
+    /// assert!(check(&Counting).is_err());
+    /// ```
     const BY_PRESENCE: bool = false;
 
     /// Whether one more unit of `mode` may be held beside `held`.

@@ -20,6 +20,110 @@ pub trait RawWaiter: Default {
 
 /// A raw mutex whose acquisition can be awaited.
 ///
+/// `lock_api::Mutex` over it then has `lock_async` (with `portunus::prelude::*`),
+/// and [`Door`](crate::Door) has `enter_async`. A lock of your own, which whoever
+/// asks first after a release gets:
+///
+/// ```
+/// use std::cell::Cell;
+/// use std::collections::BTreeMap;
+/// use std::pin::{Pin, pin};
+/// use std::sync::{Condvar, Mutex, MutexGuard};
+/// use std::task::{Context, Poll, Waker};
+///
+/// use portunus::prelude::*;
+/// use portunus::raw::{RawMutexAsync, RawWaiter};
+///
+/// struct Barging {
+///     state: Mutex<State>,
+///     released: Condvar,
+/// }
+/// struct State {
+///     held: bool,
+///     /// Of the tasks that wait, by the addresses of their places.
+///     wakers: BTreeMap<usize, Waker>,
+/// }
+/// impl Barging {
+///     fn state(&self) -> MutexGuard<'_, State> { self.state.lock().unwrap() }
+/// }
+///
+/// // SAFETY: `held` is set by who finds it unset, under the mutex, and by nobody else.
+/// unsafe impl lock_api::RawMutex for Barging {
+///     const INIT: Self = Self {
+///         state: Mutex::new(State { held: false, wakers: BTreeMap::new() }),
+///         released: Condvar::new(),
+///     };
+///     type Guard = ();
+///
+///     fn lock(&self) {
+///         let state = self.state();
+///         let mut state = self.released.wait_while(state, |state| state.held).unwrap();
+///         state.held = true;
+///     }
+///     fn try_lock(&self) -> Option<()> {
+///         let held = std::mem::replace(&mut self.state().held, true);
+///         (!held).then_some(())
+///     }
+///     unsafe fn unlock(&self, _: ()) {
+///         let mut state = self.state();
+///         state.held = false;
+///         let wakers = std::mem::take(&mut state.wakers);
+///         drop(state);
+///         self.released.notify_one();
+///         // All of them: one that is dropped meanwhile keeps nobody asleep.
+///         wakers.into_values().for_each(Waker::wake);
+///     }
+///     fn is_locked(&self) -> bool { self.state().held }
+/// }
+///
+/// /// A place in line: has it the lock? It is not empty, so that its address is its own.
+/// #[derive(Default)]
+/// struct Place(Cell<bool>);
+/// impl Place {
+///     fn address(&self) -> usize { std::ptr::from_ref(self).addr() }
+/// }
+/// impl RawWaiter for Place {
+///     fn is_done(&self) -> bool { self.0.get() }
+/// }
+///
+/// // SAFETY: ready is who has set `held`; who has not leaves its waker, and
+/// // every release calls all of them; nothing but the address is kept.
+/// unsafe impl RawMutexAsync for Barging {
+///     type Waiter = Place;
+///
+///     unsafe fn poll_lock(&self, place: Pin<&Place>, cx: &mut Context<'_>) -> Poll<()> {
+///         if place.is_done() {
+///             return Poll::Pending;
+///         }
+///         // What is the user's runs outside of the mutex.
+///         let waker = cx.waker().clone();
+///         let mut state = self.state();
+///         let old = if state.held {
+///             state.wakers.insert(place.address(), waker)
+///         } else {
+///             state.held = true;
+///             place.0.set(true);
+///             state.wakers.remove(&place.address())
+///         };
+///         drop((state, old));
+///         if place.is_done() { Poll::Ready(()) } else { Poll::Pending }
+///     }
+///     unsafe fn cancel_lock(&self, place: Pin<&Place>) {
+///         let old = self.state().wakers.remove(&place.address());
+///         drop(old);
+///     }
+/// }
+///
+/// static TOTAL: lock_api::Mutex<Barging, u32> = lock_api::Mutex::new(0);
+///
+/// let held = TOTAL.lock();
+/// let mut waiting = pin!(TOTAL.lock_async());
+/// assert!(smol::block_on(smol::future::poll_once(&mut waiting)).is_none());
+/// drop(held);
+/// *smol::block_on(waiting) += 1;
+/// assert_eq!(*TOTAL.lock(), 1);
+/// ```
+///
 /// # Safety
 ///
 /// `poll_lock` returns `Ready` exactly when the caller has become the holder,

@@ -41,7 +41,7 @@ pub enum Place {
     Behind,
 }
 
-/// The turn that a blocked caller waits for.
+/// The turn that a blocked caller waits for. [`Wait`] has an example.
 pub trait Turn {
     /// Where the caller stands now.
     fn place(&self) -> Place;
@@ -52,7 +52,7 @@ pub trait Turn {
     fn announce(&self, waker: Waker) -> bool;
 }
 
-/// How long a blocked caller is ready to wait.
+/// How long a blocked caller is ready to wait. [`Wait`] has an example.
 pub trait Limit {
     /// What is left of it.
     fn left(&self) -> Left;
@@ -81,6 +81,55 @@ impl Limit for Forever {
 }
 
 /// How a blocked caller spends its time until its turn comes.
+///
+/// A thread that parks:
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::task::{Wake, Waker};
+/// use std::thread::{self, Thread};
+///
+/// use portunus::rules::{Exclusive, Sole};
+/// use portunus::{Backend, FifoLock, Left, Limit, Place, RawMutexInner, Turn, Wait};
+///
+/// struct Unpark(Thread);
+/// impl Wake for Unpark {
+///     fn wake(self: Arc<Self>) { self.0.unpark(); }
+/// }
+///
+/// struct Park;
+/// impl Wait for Park {
+///     fn wait(turn: &impl Turn, limit: &impl Limit) -> bool {
+///         if !turn.announce(Waker::from(Arc::new(Unpark(thread::current())))) {
+///             return true;
+///         }
+///         while turn.place() != Place::Over {
+///             match limit.left() {
+///                 Left::Unlimited => thread::park(),
+///                 Left::Time(left) => thread::park_timeout(left),
+///                 Left::Nothing => return false,
+///             }
+///         }
+///         true
+///     }
+/// }
+///
+/// struct Parking;
+/// impl Backend for Parking {
+///     type Inner = RawMutexInner<parking_lot::RawMutex>;
+///     type Wait = Park;
+/// }
+///
+/// static LOCK: FifoLock<Exclusive, Parking> = FifoLock::new(Exclusive);
+/// let held = LOCK.acquire(Sole::Exclusive);
+/// thread::scope(|scope| {
+///     let waiting = scope.spawn(|| drop(LOCK.acquire(Sole::Exclusive)));
+///     while LOCK.waiting() == 0 { thread::yield_now(); }
+///     drop(held);
+///     waiting.join().expect("no panic");
+/// });
+/// assert!(!LOCK.is_locked());
+/// ```
 pub trait Wait {
     /// Blocks the caller until [`turn.place()`](Turn::place) is
     /// [`Place::Over`] (`true`), or until nothing is left of `limit` (`false`).
