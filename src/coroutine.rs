@@ -149,6 +149,22 @@ impl<R, Y, X> Yielder<R, Y, X> {
     /// Runs another coroutine in this one's place: what it yields goes out,
     /// what comes in goes to it, and its result is the result of this.
     ///
+    /// ```
+    /// use portunus::coroutine::{Coroutine, CoroutineState, Yielder};
+    ///
+    /// let mut whole = Coroutine::new(|mut out: Yielder<u32, &str>| async move {
+    ///     let mut part = Coroutine::new(|mut out: Yielder<u32, &str>| async move {
+    ///         let Ok(first) = out.yield_("first?").await;
+    ///         let Ok(second) = out.yield_("second?").await;
+    ///         first + second
+    ///     });
+    ///     out.delegate(&mut part).await
+    /// });
+    /// assert_eq!(whole.start(), Ok(CoroutineState::Yielded("first?")));
+    /// assert_eq!(whole.resume(3), Ok(CoroutineState::Yielded("second?")));
+    /// assert_eq!(whole.resume(4), Ok(CoroutineState::Complete(Ok(7))));
+    /// ```
+    ///
     /// # Cancel safety
     ///
     /// Dropped, the other one stands where it stood.
@@ -310,6 +326,22 @@ impl<F: Future, R, Y, X> Coroutine<F, R, Y, X> {
 
     /// Lets the yield at which it stands return `error`, and runs it to the
     /// next one, or to its end. Never blocks, as [`start`](Self::start).
+    ///
+    /// ```
+    /// use portunus::coroutine::{Coroutine, CoroutineState, Yielder};
+    ///
+    /// let mut counter = Coroutine::new(|mut out: Yielder<(), u32, &str>| async move {
+    ///     for n in 0.. {
+    ///         if let Err(why) = out.yield_(n).await {
+    ///             return (n, why);
+    ///         }
+    ///     }
+    ///     unreachable!("it counts for ever")
+    /// });
+    /// assert_eq!(counter.start(), Ok(CoroutineState::Yielded(0)));
+    /// assert_eq!(counter.resume(()), Ok(CoroutineState::Yielded(1)));
+    /// assert_eq!(counter.throw("enough"), Ok(CoroutineState::Complete((1, "enough"))));
+    /// ```
     ///
     /// # Errors
     ///

@@ -356,6 +356,23 @@ acquiring_owned!(OwnedPermit);
 ///
 /// `lock_api` has `ArcMutexGuard` for blocking acquisitions, and no way to
 /// make one from an acquisition that was awaited.
+///
+/// ```
+/// # #[cfg(feature = "async")] {
+/// use std::sync::Arc;
+/// use portunus::{prelude::*, sync::{Mutex, OwnedMutexGuard}};
+///
+/// // The guard borrows nothing, and so may be returned.
+/// async fn add(total: Arc<Mutex<u32>>) -> OwnedMutexGuard<u32> {
+///     let mut total = total.lock_arc_async().await;
+///     *total += 1;
+///     total
+/// }
+/// let total = Arc::new(Mutex::new(6));
+/// assert_eq!(*smol::block_on(add(total.clone())), 7);
+/// assert!(!total.is_locked());
+/// # }
+/// ```
 #[must_use = "a guard that is dropped at once releases at once"]
 pub struct OwnedMutexGuard<R: lock_api::RawMutex, T: ?Sized> {
     mutex: Arc<lock_api::Mutex<R, T>>,

@@ -34,6 +34,19 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// ask without waiting, use [`try_acquire`](Self::try_acquire). A timeout
     /// beyond the clock's range is no limit.
     ///
+    /// ```
+    /// use std::time::Duration;
+    /// use portunus::rules::{Access, ReadWrite};
+    /// use portunus::sync::FifoLock;
+    ///
+    /// let table = FifoLock::new(ReadWrite);
+    /// let reading = table.acquire(Access::Read);
+    /// let soon = Duration::from_millis(1);
+    /// assert!(table.acquire_for(Access::Read, soon).is_some());
+    /// assert!(table.acquire_for(Access::Write, soon).is_none());
+    /// # drop(reading);
+    /// ```
+    ///
     /// # Blocking
     ///
     /// Blocks the calling thread or core.

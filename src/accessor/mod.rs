@@ -312,6 +312,19 @@ impl<T, B: Backend, S: Source<Value = T>, C: AsChanges<T, B>> Accessor<T, B, S, 
     ///
     /// Several that wait to set it are served in order, one for each reader.
     ///
+    /// ```
+    /// use portunus::sync::Accessor;
+    ///
+    /// static OFFER: Accessor<u32> = Accessor::new(0);
+    ///
+    /// std::thread::scope(|scope| {
+    ///     let reader = scope.spawn(|| OFFER.get());
+    ///     // Whichever comes first: the reader gets this value.
+    ///     OFFER.set_when_read(7);
+    ///     assert_eq!(reader.join().expect("no panic"), 7);
+    /// });
+    /// ```
+    ///
     /// # Blocking
     ///
     /// Blocks the calling thread or core until there is a reader.
@@ -459,6 +472,15 @@ impl<T, B: Backend, S: Source<Value = T>, C: AsChanges<T, B>> Accessor<T, B, S, 
 impl<T, B: Backend, C: AsChanges<T, B>> Accessor<T, B, Plain<T>, C> {
     /// Changes the value in place, and wakes the readers that waited for it.
     ///
+    /// ```
+    /// let log = portunus::sync::Accessor::new(vec!["started"]);
+    /// let lines = log.update(|log| {
+    ///     log.push("ready");
+    ///     log.len()
+    /// });
+    /// assert_eq!((lines, log.with(|log| log[1])), (2, "ready"));
+    /// ```
+    ///
     /// # Panics
     ///
     /// If `f` does: then nobody is notified.
@@ -479,6 +501,13 @@ impl<T, B: Backend, C: AsChanges<T, B>> Accessor<T, B, Plain<T>, C> {
 
     /// Sets the value if it is equal to `expected`, and wakes the readers that
     /// waited for it.
+    ///
+    /// ```
+    /// let turn = portunus::sync::Accessor::new("white");
+    /// assert_eq!(turn.compare_and_set(&"white", "black"), Ok(()));
+    /// assert_eq!(turn.compare_and_set(&"white", "red"), Err("red"));
+    /// assert_eq!(turn.value(), "black");
+    /// ```
     ///
     /// # Errors
     ///

@@ -7,6 +7,40 @@ use core::convert::Infallible;
 ///
 /// Its methods run under the accessor's lock: one at a time. They must not
 /// block, nor use the accessor or its condition.
+///
+/// ```
+/// use portunus::accessor::Source;
+/// use portunus::sync::Changes;
+/// use portunus::Accessor;
+///
+/// /// A register that holds what fits into four bits.
+/// struct Nibble(u8);
+/// impl Source for Nibble {
+///     type Value = u8;
+///     type Error = &'static str;
+///     type Outcome<T> = Result<T, &'static str>;
+///
+///     fn with<R>(&mut self, f: impl FnOnce(&u8) -> R) -> Result<R, &'static str> {
+///         Ok(f(&self.0))
+///     }
+///     fn set(&mut self, value: u8) -> Result<(), &'static str> {
+///         if value > 15 {
+///             return Err("more than four bits");
+///         }
+///         self.0 = value;
+///         Ok(())
+///     }
+///     fn outcome<T>(result: Result<T, &'static str>) -> Result<T, &'static str> {
+///         result
+///     }
+/// }
+///
+/// let register = Accessor::with_source(Changes::new(), Nibble(0));
+/// register.set(9)?;
+/// assert_eq!(register.set(16), Err("more than four bits"));
+/// assert_eq!(register.value(), Ok(9));
+/// # Ok::<(), &str>(())
+/// ```
 pub trait Source {
     /// The value.
     type Value;

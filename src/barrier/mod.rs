@@ -220,6 +220,16 @@ impl<T, B: Backend, S: Store<T>> StatefulBarrier<T, B, S> {
     }
 
     /// The same; of all states only the newest `states` are given.
+    ///
+    /// ```
+    /// use portunus::spin::StatefulBarrier;
+    ///
+    /// let barrier = StatefulBarrier::<u32>::new(1)?.with_states([1, 2]).keeping(2);
+    /// let gathered = barrier.wait(3).unwrap();
+    /// assert_eq!((gathered.get(0), gathered.get(1)), (Some(&2), Some(&3)));
+    /// assert_eq!(gathered.get(2), None);
+    /// # Ok::<(), portunus::barrier::BarrierSizeError>(())
+    /// ```
     #[doc(alias = "maxstate")]
     #[must_use]
     pub fn keeping(mut self, states: usize) -> Self {
@@ -228,6 +238,18 @@ impl<T, B: Backend, S: Store<T>> StatefulBarrier<T, B, S> {
     }
 
     /// The same; a party whose wait is cancelled aborts it for all.
+    ///
+    /// ```
+    /// # #[cfg(feature = "std")] {
+    /// use portunus::barrier::BarrierState;
+    /// use portunus::sync::StatefulBarrier;
+    ///
+    /// let barrier = StatefulBarrier::<()>::new(2).expect("two parties").cancel_breaks();
+    /// let waiting = barrier.wait_async(None);
+    /// smol::block_on(async { assert!(smol::future::poll_once(waiting).await.is_none()) });
+    /// assert_eq!(barrier.state(), BarrierState::Aborted);
+    /// # }
+    /// ```
     #[must_use]
     pub fn cancel_breaks(mut self) -> Self {
         self.cancel_breaks = true;
@@ -289,6 +311,22 @@ impl<T, B: Backend, S: Store<T>> StatefulBarrier<T, B, S> {
 
     /// Breaks it, unless it is broken: all who wait get an error. `false`: it
     /// was broken before.
+    ///
+    /// ```
+    /// use portunus::barrier::BarrierState;
+    /// use portunus::sync::StatefulBarrier;
+    ///
+    /// let barrier = StatefulBarrier::<()>::new(2)?;
+    /// std::thread::scope(|scope| {
+    ///     let waiting = scope.spawn(|| barrier.wait(None).is_err());
+    ///     while barrier.waiting() == 0 { std::thread::yield_now(); }
+    ///     assert!(barrier.abort());
+    ///     assert!(waiting.join().expect("no panic"));
+    /// });
+    /// assert_eq!(barrier.state(), BarrierState::Aborted);
+    /// assert!(barrier.raise_for_abort().is_err());
+    /// # Ok::<(), portunus::barrier::BarrierSizeError>(())
+    /// ```
     pub fn abort(&self) -> bool {
         self.break_by(BarrierState::Aborted)
     }
@@ -340,6 +378,18 @@ impl<T, B: Backend, S: Store<T>> StatefulBarrier<T, B, S> {
 
     /// As [`wait_async`](Self::wait_async), until `timeout` is ready: any sleep
     /// future will do.
+    ///
+    /// ```
+    /// # smol::block_on(async {
+    /// use std::time::Duration;
+    /// use portunus::sync::StatefulBarrier;
+    ///
+    /// let barrier = StatefulBarrier::<()>::new(2).expect("two parties");
+    /// let timeout = smol::Timer::after(Duration::from_millis(1));
+    /// assert!(barrier.wait_async_or(None, timeout).await.is_err());
+    /// assert!(barrier.is_broken());
+    /// # });
+    /// ```
     ///
     /// # Cancel safety
     ///

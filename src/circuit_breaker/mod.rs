@@ -485,6 +485,19 @@ impl<C, O> fmt::Debug for CircuitBreaker<C, O> {
 
 /// A call that was let in. Dropped without an outcome, it counts for nothing: a
 /// try is given back.
+///
+/// ```
+/// use portunus::circuit_breaker::{CircuitBreaker, CircuitSettings, CircuitState};
+/// use portunus::clock::ManualClock;
+///
+/// let settings = CircuitSettings::new(1, core::time::Duration::from_secs(10), 1)?;
+/// let breaker = CircuitBreaker::with_settings(settings, ManualClock::new());
+/// drop(breaker.try_enter().expect("closed"));
+/// assert_eq!(breaker.fails(), 0);
+/// breaker.try_enter().expect("closed").failure();
+/// assert_eq!(breaker.state(), CircuitState::Open);
+/// # Ok::<(), portunus::circuit_breaker::CircuitSettingsError>(())
+/// ```
 #[must_use = "a permit that is dropped counts for nothing"]
 pub struct CircuitPermit<'a, C: Clock, O: CircuitObserver = ()> {
     breaker: &'a CircuitBreaker<C, O>,

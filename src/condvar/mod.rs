@@ -25,6 +25,21 @@ use crate::wait::queue::WaitQueue;
 use crate::wait::{Forever, Limit};
 
 /// Whether a wait ended because its time was over.
+///
+/// ```
+/// # #[cfg(feature = "std")] {
+/// use std::time::Duration;
+/// use portunus::sync::{Condvar, Mutex};
+///
+/// let (ready, changed) = (Mutex::new(false), Condvar::new());
+/// let mut guard = ready.lock();
+/// let short = Duration::from_millis(1);
+/// // Nobody makes it ready.
+/// assert!(changed.wait_while_for(&mut guard, |ready| !*ready, short).timed_out());
+/// *guard = true;
+/// assert!(!changed.wait_while_for(&mut guard, |ready| !*ready, short).timed_out());
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitTimeoutResult(bool);
 
@@ -193,6 +208,10 @@ macro_rules! condvar {
 
             /// Lets the guard's lock go, waits for a notification, and holds
             /// the lock again when it returns.
+            ///
+            /// What is waited for is looked at in a loop, as
+            /// [`wait_while`](Self::wait_while) does: others may have been there
+            /// before.
             ///
             /// # Blocking
             ///

@@ -291,6 +291,19 @@ impl<P: BlockingPool, F> Blocking<P, F> {
     /// As [`call`](Self::call) for a function that returns a future, which is
     /// awaited too, in the calling task.
     ///
+    /// ```
+    /// # #[cfg(feature = "blocking")] {
+    /// use portunus::make_async::{BlockingThreads, make_async};
+    ///
+    /// // It opens something on the pool; the rest is asynchronous.
+    /// let read = make_async(BlockingThreads, |path: &str| {
+    ///     let length = path.len();
+    ///     async move { length }
+    /// });
+    /// assert_eq!(smol::block_on(read.call_then("/etc/hosts")), Ok(10));
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As `call`.

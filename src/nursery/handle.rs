@@ -352,6 +352,27 @@ impl<'env, E: Send + 'env, B: Backend> Handle<'env, E, B> {
     /// Enters a context, which is exited in its turn when the nursery closes:
     /// after all that is started and entered later, before what came earlier.
     ///
+    /// ```
+    /// use portunus::{nursery::Context, sync::Nursery};
+    ///
+    /// struct Session;
+    /// impl Context<&'static str> for Session {
+    ///     type Value = u64;
+    ///     async fn enter(&mut self) -> Result<u64, &'static str> { Ok(7) }
+    ///     async fn exit(self, outcome: Result<(), &'static str>) -> Result<(), &'static str> {
+    ///         outcome.map_err(|_| "the session was broken off")
+    ///     }
+    /// }
+    ///
+    /// # smol::block_on(async {
+    /// let failed = Nursery::scope(async |nursery| {
+    ///     assert_eq!(nursery.enter(Session).await.expect("it is open"), 7);
+    ///     Err::<(), _>("no answer")
+    /// });
+    /// assert_eq!(failed.await, Err("the session was broken off"));
+    /// # });
+    /// ```
+    ///
     /// # Cancel safety
     ///
     /// Dropped while the context is being entered, it is dropped and not
@@ -407,6 +428,26 @@ impl<'env, E: Send + 'env, B: Backend> Handle<'env, E, B> {
 
     /// Has `f` run in its turn when the nursery closes, or is dropped.
     ///
+    /// ```
+    /// use portunus::sync::{Mutex, Nursery};
+    ///
+    /// # smol::block_on(async {
+    /// static STEPS: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+    ///
+    /// let done = Nursery::<&str>::scope(async |nursery| {
+    ///     nursery.defer(|| STEPS.lock().push("first in, last out")).expect("it is open");
+    ///     nursery.push(async |outcome| {
+    ///         STEPS.lock().push("awaited");
+    ///         outcome
+    ///     }).expect("it is open");
+    ///     STEPS.lock().push("the body");
+    ///     Ok(())
+    /// });
+    /// assert_eq!(done.await, Ok(Some(())));
+    /// assert_eq!(*STEPS.lock(), ["the body", "awaited", "first in, last out"]);
+    /// # });
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`NurseryClosed`]; `f` was dropped.
@@ -417,6 +458,21 @@ impl<'env, E: Send + 'env, B: Backend> Handle<'env, E, B> {
 
     /// Keeps a value, such as a guard, and drops it in its turn when the
     /// nursery closes, or is dropped.
+    ///
+    /// ```
+    /// use portunus::sync::{Mutex, Nursery};
+    ///
+    /// # smol::block_on(async {
+    /// static PORT: Mutex<()> = Mutex::new(());
+    ///
+    /// let mut nursery = Nursery::<&str>::new();
+    /// nursery.keep(PORT.lock()).expect("it is open");
+    /// // Tasks that are started now end before it is let go.
+    /// assert!(PORT.is_locked());
+    /// nursery.close().await.expect("no error");
+    /// assert!(!PORT.is_locked());
+    /// # });
+    /// ```
     ///
     /// # Errors
     ///

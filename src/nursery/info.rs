@@ -113,6 +113,22 @@ impl<B: Backend> fmt::Debug for NurseryInfo<B> {
 ///
 /// It belongs to the clean-ups and the tasks, not to the nursery: when these
 /// are [moved](super::Nursery::pop_all) to another nursery, it is that one's.
+///
+/// ```
+/// use portunus::sync::Nursery;
+///
+/// # smol::block_on(async {
+/// let mut nursery = Nursery::<&str>::new();
+/// let sentinel = nursery.sentinel();
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| sentinel.stop());
+///     // The body would never end.
+///     let stopped = nursery.run(std::future::pending::<Result<(), &str>>());
+///     assert_eq!(smol::block_on(stopped), Ok(None));
+/// });
+/// assert!(!sentinel.is_open());
+/// # });
+/// ```
 #[doc(alias = "sentinel_task")]
 #[doc(alias = "mark_sentinel_task")]
 pub struct Sentinel<B: Backend> {

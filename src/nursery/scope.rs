@@ -199,6 +199,21 @@ impl<'env, E: Send + 'env, B: Backend> Nursery<'env, E, B> {
     /// with its name and its place in the registry.
     ///
     /// Once it closes, nothing is moved any more.
+    ///
+    /// ```
+    /// use portunus::sync::Nursery;
+    ///
+    /// # smol::block_on(async {
+    /// // Either all that was opened is closed here, or it is somebody else's.
+    /// let mut opening = Nursery::<&str>::new();
+    /// let task = opening.create_task("serve", async { Ok(1) }).expect("it is open");
+    /// let opened = opening.pop_all();
+    /// opening.close().await.expect("no error");
+    /// assert!(!task.is_finished());
+    /// opened.await.expect("no error");
+    /// assert_eq!(task.await.value(), Some(1));
+    /// # });
+    /// ```
     pub fn pop_all(&mut self) -> Self {
         let shared = &self.handle.shared;
         let mut other = Self::with(Name::numbered(), shared.spawner.clone());
@@ -343,6 +358,18 @@ impl<'env, E: Send + 'env, B: Backend> Nursery<'env, E, B> {
     }
 
     /// Stops the tasks and runs the clean-ups, last in first; awaits both.
+    ///
+    /// ```
+    /// use portunus::{nursery::TaskOutcome, sync::Nursery};
+    ///
+    /// # smol::block_on(async {
+    /// let mut nursery = Nursery::<&str>::new();
+    /// let endless = nursery.create_task("endless", std::future::pending::<Result<(), _>>());
+    /// assert_eq!(nursery.close().await, Ok(()));
+    /// assert_eq!(endless.expect("it was open").await, TaskOutcome::Cancelled);
+    /// assert!(nursery.create_task("late", async { Ok(()) }).is_err());
+    /// # });
+    /// ```
     ///
     /// # Cancel safety
     ///
@@ -645,6 +672,26 @@ impl<E: Send + 'static, B: Backend> Nursery<'static, E, B> {
     /// What it promises is the same, but for two things. Dropped, it tells its
     /// tasks to stop and can't wait for them. And the tasks that were started
     /// with nothing entered between them are dropped in the executor's order.
+    ///
+    /// ```
+    /// use portunus::nursery::{Job, RefusedJob, Spawn};
+    /// use portunus::sync::Nursery;
+    ///
+    /// struct Smol;
+    /// impl Spawn for Smol {
+    ///     fn spawn(&self, job: Job) -> Result<(), RefusedJob> {
+    ///         smol::spawn(job).detach();
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// # smol::block_on(async {
+    /// let mut nursery = Nursery::<&str>::on(Smol);
+    /// let sum = nursery.create_task("sum", async { Ok((1..=10).sum::<u32>()) });
+    /// (&mut nursery).await.expect("no error");
+    /// assert_eq!(sum.expect("it was open").await.value(), Some(55));
+    /// # });
+    /// ```
     pub fn on(executor: impl Spawn + 'static) -> Self {
         let spawner: Spawner<'static> = Arc::new(move |name: &str, job: Polled<'static, ()>| {
             executor.spawn_named(name, job).map_err(drop)

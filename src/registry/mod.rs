@@ -192,6 +192,19 @@ impl<K: Ord + Clone, T: ?Sized, B: Backend> Registry<K, T, B> {
     /// To look a key up reads those of all values that are registered in this
     /// way.
     ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use portunus::{registry::Duplicates, sync::{Mutex, Registry}};
+    ///
+    /// let names: Registry<String, Mutex<String>> = Registry::new(Duplicates::Reject);
+    /// let user = Arc::new(Mutex::new("ada".to_owned()));
+    /// let _registered = names.register_read(&user, |user| user.lock().clone())?;
+    /// *user.lock() = "grace".to_owned();
+    /// assert!(names.get(&"ada".to_owned()).is_none());
+    /// assert!(names.get(&"grace".to_owned()).is_some());
+    /// # Ok::<(), portunus::registry::Duplicate<String>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Duplicate`], if this registry or one above it rejects the present key.
@@ -474,6 +487,21 @@ impl<K: fmt::Debug, T: ?Sized, B: Backend> fmt::Debug for Registry<K, T, B> {
 /// A value's place in a [`Registry`]: dropped, the value is found no more.
 ///
 /// It doesn't keep the value alive. A value may keep its own.
+///
+/// ```
+/// use std::sync::Arc;
+/// use portunus::{registry::Duplicates, sync::Registry};
+///
+/// let ports: Registry<u16, &str> = Registry::new(Duplicates::Reject);
+/// let server = Arc::new("http");
+/// let registration = ports.register(&server, 80)?;
+/// registration.rename(8080)?;
+/// assert_eq!(registration.key(), Some(8080));
+/// assert_eq!(ports.entries(), [(8080, server.clone())]);
+/// drop(registration);
+/// assert!(ports.entries().is_empty());
+/// # Ok::<(), portunus::registry::Duplicate<u16>>(())
+/// ```
 #[must_use = "a registration that is dropped at once is none"]
 pub struct Registration<'r, K: Ord + Clone, T: ?Sized, B: Backend> {
     registry: &'r Registry<K, T, B>,

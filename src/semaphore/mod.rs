@@ -264,6 +264,21 @@ impl<B: Backend> Semaphore<B> {
     /// was granted its permit and has not been polled since has it.
     ///
     /// What becomes of requests then is said [above](Self#closing).
+    ///
+    /// ```
+    /// use portunus::{Closed, sync::ClosableSemaphore};
+    ///
+    /// let slots = ClosableSemaphore::new(1);
+    /// let out = slots.acquire()?;
+    /// std::thread::scope(|scope| {
+    ///     let waiting = scope.spawn(|| slots.acquire().map(drop));
+    ///     while slots.waiting() == 0 { std::thread::yield_now(); }
+    ///     slots.close();
+    ///     assert!(waiting.join().expect("no panic").is_err());
+    /// });
+    /// drop(out);
+    /// # Ok::<(), Closed>(())
+    /// ```
     pub fn close(&self) {
         self.raw.shift(
             0,
@@ -384,6 +399,23 @@ impl<B: Backend> Semaphore<B> {
 /// Permits of a [`Semaphore`]: dropped, they go back.
 ///
 /// They may be moved to another thread and dropped there.
+///
+/// ```
+/// use portunus::sync::Semaphore;
+///
+/// static SLOTS: Semaphore = Semaphore::new(5);
+///
+/// let mut three = SLOTS.acquire_many(3)?;
+/// let one = three.split(1).expect("it has three");
+/// assert_eq!((three.count(), one.count()), (2, 1));
+/// // One goes back elsewhere, two stay here.
+/// std::thread::spawn(move || drop(one)).join().expect("no panic");
+/// assert_eq!(SLOTS.available_permits(), 3);
+/// let other = SLOTS.acquire();
+/// three.merge(other).expect("of the same semaphore");
+/// assert_eq!(three.count(), 3);
+/// # Ok::<(), portunus::TooMany>(())
+/// ```
 #[doc(alias = "SemaphorePermit")]
 #[doc(alias = "SemaphoreGuard")]
 #[must_use = "a permit that is dropped at once goes back at once"]

@@ -180,6 +180,19 @@ impl<C, B: Backend, R> DynamicThrottle<C, B, R> {
 
     /// Sets everything anew but the rate, which moves to the nearest within the
     /// new bounds, and the counts. Slots that are reserved stay where they are.
+    ///
+    /// ```
+    /// use portunus::clock::ManualClock;
+    /// use portunus::sync::DynamicThrottle;
+    /// use portunus::throttle::ThrottleOptions;
+    ///
+    /// let options = ThrottleOptions::new(50.0);
+    /// let throttle = DynamicThrottle::<_>::new(options.check()?, ManualClock::new());
+    /// let slower = ThrottleOptions { max_rate: 20.0, init_rate: 20.0, ..options };
+    /// throttle.reconfigure(slower.check()?);
+    /// assert_eq!(throttle.rate(), 20.0);
+    /// # Ok::<(), portunus::throttle::ThrottleError>(())
+    /// ```
     pub fn reconfigure(&self, settings: ThrottleSettings) {
         let ThrottleSettings(options) = settings;
         self.change(|state| {
@@ -243,6 +256,25 @@ impl<C: Clock, B: Backend, R> DynamicThrottle<C, B, R> {
 
 impl<C: Clock, B: Backend, R: RandomSource> DynamicThrottle<C, B, R> {
     /// Reserves the next slot, to wait for it by other means.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use portunus::clock::ManualClock;
+    /// use portunus::sync::DynamicThrottle;
+    /// use portunus::throttle::ThrottleOptions;
+    ///
+    /// let clock = ManualClock::new();
+    /// let settings = ThrottleOptions { jitter: 0.0, ..ThrottleOptions::new(10.0) }.check()?;
+    /// let throttle = DynamicThrottle::<_>::new(settings, &clock);
+    /// throttle.reserve().enter().success();
+    /// // Ten in a second: the next slot is a tenth of one away.
+    /// let slot = throttle.reserve();
+    /// assert_eq!(slot.wait(), Duration::from_millis(100));
+    /// clock.advance(slot.wait());
+    /// slot.enter().success();
+    /// assert_eq!(throttle.successes(), 2);
+    /// # Ok::<(), portunus::throttle::ThrottleError>(())
+    /// ```
     pub fn reserve(&self) -> Slot<'_, C, B, R> {
         match self.reserve_within(Duration::MAX) {
             Ok(slot) => slot,
@@ -273,6 +305,21 @@ impl<C: Clock, B: Backend, R: RandomSource> DynamicThrottle<C, B, R> {
     /// # Errors
     ///
     /// [`TooLong`], with how long the wait would be.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use portunus::clock::ManualClock;
+    /// use portunus::sync::DynamicThrottle;
+    /// use portunus::throttle::ThrottleOptions;
+    ///
+    /// let clock = ManualClock::new();
+    /// let settings = ThrottleOptions { jitter: 0.0, ..ThrottleOptions::new(10.0) }.check()?;
+    /// let throttle = DynamicThrottle::<_>::new(settings, &clock);
+    /// throttle.try_enter().expect("the first").success();
+    /// let too_long = throttle.try_enter().unwrap_err();
+    /// assert_eq!(too_long.wait(), Duration::from_millis(100));
+    /// # Ok::<(), portunus::throttle::ThrottleError>(())
+    /// ```
     #[doc(alias = "check")]
     #[inline(always)]
     pub fn try_enter(&self) -> Result<Entered<'_, C, B, R>, TooLong> {

@@ -8,6 +8,23 @@ use crate::atomic::{AtomicU32, Ordering, constructor};
 /// A source of random numbers, for jitter.
 ///
 /// Any `Fn() -> f64` is one.
+///
+/// ```
+/// use portunus::clock::ManualClock;
+/// use portunus::sync::DynamicThrottle;
+/// use portunus::throttle::{RandomSource, ThrottleOptions};
+///
+/// /// No jitter at all, for a test.
+/// struct Even;
+/// impl RandomSource for Even {
+///     fn unit(&self) -> f64 { 0.0 }
+/// }
+///
+/// let settings = ThrottleOptions { jitter: 0.5, ..ThrottleOptions::new(10.0) }.check()?;
+/// let throttle = DynamicThrottle::<_, _>::with_random(settings, ManualClock::new(), Even);
+/// assert_eq!(throttle.reserve().wait().as_millis(), 0);
+/// # Ok::<(), portunus::throttle::ThrottleError>(())
+/// ```
 #[doc(alias = "rand")]
 pub trait RandomSource {
     /// The next number, from -1 to 1. What is outside counts as the nearer end,
