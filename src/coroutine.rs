@@ -396,6 +396,17 @@ impl<F: Future, R, Y, X> Coroutine<F, R, Y, X> {
     /// Goes on where the body awaits something else than to be resumed: to its
     /// next yield, or to its end.
     ///
+    /// ```
+    /// use portunus::coroutine::{Coroutine, CoroutineState, Yielder};
+    ///
+    /// let mut body = Coroutine::new(|mut out: Yielder<(), u32>| async move {
+    ///     smol::future::yield_now().await;
+    ///     let Ok(()) = out.yield_(1).await;
+    /// });
+    /// assert_eq!(body.start(), Ok(CoroutineState::Waiting));
+    /// assert_eq!(smol::block_on(body.advance()), Ok(CoroutineState::Yielded(1)));
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Refused`], if it doesn't stand there.

@@ -287,6 +287,21 @@ impl<C: Clock, B: Backend, R: RandomSource> DynamicThrottle<C, B, R> {
     /// # Errors
     ///
     /// [`TooLong`], with how far away it is; nothing is reserved.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use portunus::clock::ManualClock;
+    /// use portunus::sync::DynamicThrottle;
+    /// use portunus::throttle::ThrottleOptions;
+    ///
+    /// let settings = ThrottleOptions { jitter: 0.0, ..ThrottleOptions::new(10.0) }.check()?;
+    /// let throttle = DynamicThrottle::<_>::new(settings, ManualClock::new());
+    /// let longest = Duration::from_millis(150);
+    /// let (first, second) = (throttle.reserve_within(longest), throttle.reserve_within(longest));
+    /// assert!(first.is_ok() && second.is_ok());
+    /// assert_eq!(throttle.reserve_within(longest).unwrap_err().wait(), Duration::from_millis(200));
+    /// # Ok::<(), portunus::throttle::ThrottleError>(())
+    /// ```
     pub fn reserve_within(&self, longest: Duration) -> Result<Slot<'_, C, B, R>, TooLong> {
         let now = self.clock.now();
         let (mut previous, mut number) = (None, 0);
@@ -424,6 +439,20 @@ impl<C: Clock, B: Backend, R: RandomSource> DynamicThrottle<C, B, R> {
 
     /// Waits for the next slot with a sleep future and awaits `future`, whose
     /// result counts.
+    ///
+    /// ```
+    /// use portunus::clock::StdClock;
+    /// use portunus::sync::DynamicThrottle;
+    /// use portunus::throttle::ThrottleOptions;
+    ///
+    /// let throttle = DynamicThrottle::<_>::new(ThrottleOptions::new(100.0).check()?, StdClock);
+    /// let fetched = smol::block_on(
+    ///     throttle.call_with(smol::Timer::after, async { Err::<(), _>("no answer") }),
+    /// );
+    /// assert_eq!(fetched, Err("no answer"));
+    /// assert_eq!((throttle.successes(), throttle.fails()), (0, 1));
+    /// # Ok::<(), portunus::throttle::ThrottleError>(())
+    /// ```
     ///
     /// # Cancel safety
     ///

@@ -19,6 +19,11 @@ use crate::misuse::stop;
 /// which a guard that may be moved can't promise. Whatever runs inside takes
 /// a few instructions and never waits.
 ///
+/// A backend of your own rarely needs one of its own: [`RawMutexInner`] makes one
+/// of any raw mutex, without unsafe code, as the example of [`Backend`] shows.
+///
+/// [`Backend`]: crate::Backend
+///
 /// The word is null, or an address that is at least 2-aligned; a spinning
 /// lock can so keep it in the very word it spins on.
 ///
