@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -633,6 +634,103 @@ mod awaited {
             let ended = [third.err(), fourth.err(), fifth.err()];
             assert_eq!(ended, [const { Some(Error::NotFound) }; 3]);
             assert!(!door.is_locked());
+        });
+    }
+
+    #[test]
+    fn conditions_are_awaited_inside() {
+        let doors: Segment<Doors> = segment((0, 0, 0, 0));
+        let (one, both, ..) = &*doors;
+        let asked = Cell::new(0);
+        drop(one.enter().unwrap().wait_while_async(|_| panic!("it was not polled")));
+        assert!(!one.is_locked());
+        let mut waiting = pin!(one.enter().unwrap().wait_while_async(|value| {
+            asked.set(asked.get() + 1);
+            *value < 2
+        }));
+        let mut reader = pin!(both.read().unwrap().wait_while_async(|value| *value == 0));
+        assert!(polled(reader.as_mut()).is_pending());
+        let mut writer = pin!(both.write().unwrap().wait_while_async(|value| *value == 0));
+        assert!(polled(waiting.as_mut()).is_pending() && polled(writer.as_mut()).is_pending());
+        assert!(!one.is_locked() && !both.is_locked());
+        for value in 1..=2 {
+            let mut inside = one.enter().unwrap();
+            *inside = value;
+            assert!(inside.notify_one());
+            drop(inside);
+            if value == 1 {
+                assert!(polled(waiting.as_mut()).is_pending(), "not yet");
+            }
+        }
+        let mut inside = both.write().unwrap();
+        *inside = 7;
+        assert_eq!(inside.notify_all(), 2);
+        drop(inside);
+        smol::block_on(async {
+            assert_eq!(*waiting.await.unwrap(), 2);
+            assert_eq!(*reader.await.unwrap(), 7);
+            *writer.await.unwrap() += 1;
+        });
+        assert_eq!((asked.get(), *both.read().unwrap()), (3, 8));
+        // It holds at once; and a panic lets the door go.
+        let held = one.enter().unwrap().wait_while_async(|_| false);
+        assert_eq!(*smol::block_on(held).unwrap(), 2);
+        let panics = both.write().unwrap().wait_while_async(|_| panic!("the condition"));
+        assert!(catch_unwind(AssertUnwindSafe(|| smol::block_on(panics).is_ok())).is_err());
+        assert!(!one.is_locked() && !both.is_locked());
+    }
+
+    #[test]
+    fn a_death_ends_a_wait_for_a_condition() {
+        let name = Name::random();
+        let options = Options::new().records(64).processes(4).poll(Duration::from_millis(2));
+        let ours: Segment<Door<u64>> = Segment::create(&name, &options, 0).unwrap();
+        let theirs: Segment<Door<u64>> = Segment::open(&name).unwrap();
+        let asked = Cell::new(0);
+        let mut waiting = pin!(ours.enter().unwrap().wait_while_async(|_| {
+            asked.set(asked.get() + 1);
+            true
+        }));
+        assert!(polled(waiting.as_mut()).is_pending());
+        let inside = theirs.enter().unwrap();
+        assert!(inside.notify_one());
+        // As good as dead, once its segment is gone.
+        std::mem::forget(inside);
+        drop(theirs);
+        assert!(smol::block_on(waiting).is_err());
+        assert_eq!(asked.get(), 1);
+        Segment::unlink(&name).unwrap();
+    }
+
+    #[test]
+    fn conditions_are_awaited_inside_a_handles_door() {
+        let handle: Handle<u64> = Handle::new(1).unwrap();
+        let door = handle.door();
+        let mut writer = pin!(door.write().unwrap().wait_while_async(|value| *value != 3));
+        assert!(polled(writer.as_mut()).is_pending());
+        let mut reader = pin!(door.read().unwrap().wait_while_async(|value| *value < 4));
+        assert!(polled(reader.as_mut()).is_pending());
+        smol::block_on(async {
+            for value in [2, 3] {
+                let mut inside = door.write().unwrap();
+                *inside = value;
+                assert_eq!(inside.notify_all(), Ok(2));
+                inside.close().unwrap();
+                if value == 2 {
+                    // Each enters, and waits again.
+                    assert!(polled(writer.as_mut()).is_pending());
+                    assert!(polled(reader.as_mut()).is_pending());
+                    assert!(!door.is_locked() && door.waiting() == 0);
+                }
+            }
+            let mut inside = writer.await.unwrap();
+            *inside = 4;
+            inside.close().unwrap();
+            assert_eq!(*reader.await.unwrap(), 4);
+            let mut going = pin!(door.read().unwrap().wait_while_async(|_| true));
+            assert!(polled(going.as_mut()).is_pending());
+            handle.unlink().unwrap();
+            assert_eq!(going.await.err(), Some(Error::NotFound));
         });
     }
 

@@ -17,7 +17,7 @@ use super::handle_door::{HandleReadGuard, HandleWriteGuard, reading, writing};
 use crate::rules::Preference;
 
 macro_rules! waiting {
-    ($([$($param:ident: $bound:ident)?] $guard:ident;)*) => {$(
+    ($([$($param:ident: $bound:ident)?] $guard:ident [& $($mutable:ident)?];)*) => {$(
         impl<T: ShmType $(, $param: $bound)?> $guard<'_, T $(, $param)?> {
             /// As [`wait`](Self::wait), suspending the task.
             ///
@@ -34,14 +34,39 @@ macro_rules! waiting {
                 let guard = |inner| Self { inner, door };
                 door.condvar.wait_async(inner).await.map(guard).map_err(|died| died.map(guard))
             }
+
+            /// As [`wait_while`](Self::wait_while), suspending the task.
+            ///
+            /// # Cancel safety
+            ///
+            /// As [`wait_async`](Self::wait_async). Dropped before the first poll,
+            /// the condition was not asked.
+            ///
+            /// # Errors
+            ///
+            /// [`OwnerDied`], with the guard inside, at once: what the condition
+            /// would look at may be half changed.
+            ///
+            /// # Panics
+            ///
+            /// If `condition` does; the guard is dropped then.
+            pub async fn wait_while_async(
+                mut self,
+                mut condition: impl FnMut(&$($mutable)? T) -> bool,
+            ) -> Result<Self, OwnerDied<Self>> {
+                while condition(&$($mutable)? self) {
+                    self = self.wait_async().await?;
+                }
+                Ok(self)
+            }
         }
     )*};
 }
 
 waiting! {
-    [] DoorGuard;
-    [P: Preference] DoorReadGuard;
-    [P: Preference] DoorWriteGuard;
+    [] DoorGuard [&mut];
+    [P: Preference] DoorReadGuard [&];
+    [P: Preference] DoorWriteGuard [&mut];
 }
 
 /// Waits inside a handle's door, no longer than its value is there: `None`, and
@@ -104,3 +129,36 @@ impl<H: AnyHandle> HandleWriteGuard<'_, H> {
         Self::new(handle, writing(inside))
     }
 }
+
+/// Adds awaiting a condition to the guards of a handle's door.
+macro_rules! waiting_while {
+    ($($guard:ident [& $($mutable:ident)?];)*) => {$(
+        impl<H: AnyHandle> $guard<'_, H> {
+            /// As [`wait_while`](Self::wait_while), suspending the task.
+            ///
+            /// # Cancel safety
+            ///
+            /// As [`wait_async`](Self::wait_async). Dropped before the first poll,
+            /// the condition was not asked.
+            ///
+            /// # Errors
+            ///
+            /// As [`wait`](Self::wait).
+            ///
+            /// # Panics
+            ///
+            /// If `condition` does; the guard is dropped then.
+            pub async fn wait_while_async(
+                mut self,
+                mut condition: impl FnMut(&$($mutable)? H::Value) -> bool,
+            ) -> Result<Self, Error> {
+                while condition(&$($mutable)? self) {
+                    self = self.wait_async().await?;
+                }
+                Ok(self)
+            }
+        }
+    )*};
+}
+
+waiting_while! { HandleReadGuard [&]; HandleWriteGuard [&mut]; }
