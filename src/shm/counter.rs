@@ -178,7 +178,12 @@ impl Counter {
     ///
     /// Not every number is seen: it may change again before one looks. `done`
     /// is called with no lock held, and may take its time.
-    #[doc(alias = "wait_for")]
+    ///
+    /// Unlike `wait_until` of a condition variable or a door, which takes a
+    /// deadline, this takes a condition: [`wait_until_for`](Self::wait_until_for)
+    /// and [`wait_until_deadline`](Self::wait_until_deadline) limit the time.
+    #[doc(alias = "wait_while")]
+    #[doc(alias = "wait_where")]
     pub fn wait_until(&self, done: impl FnMut(u64) -> bool) -> u64 {
         match self.wait_limited(done, &Forever) {
             Some(number) => number,
@@ -187,12 +192,14 @@ impl Counter {
     }
 
     /// As [`wait_until`](Self::wait_until), but no longer than `timeout`.
+    #[doc(alias = "wait_while_for")]
     pub fn wait_until_for(&self, done: impl FnMut(u64) -> bool, timeout: Duration) -> Option<u64> {
         self.wait_limited(done, &Until::after(timeout))
     }
 
     /// As [`wait_until`](Self::wait_until), but no longer than until
     /// `deadline`.
+    #[doc(alias = "wait_while_until")]
     pub fn wait_until_deadline(
         &self,
         done: impl FnMut(u64) -> bool,
