@@ -641,8 +641,8 @@ enum Op {
 fn op() -> impl Strategy<Value = Op> {
     (0..40_u8, option::of(any::<u16>()), any::<u8>()).prop_map(|(kind, state, which)| match kind {
         0 => Op::Abort,
-        1 => Op::TimeOut(which.into()),
-        2..=15 => Op::Leave(which.into()),
+        1..=2 => Op::TimeOut(which.into()),
+        3..=15 => Op::Leave(which.into()),
         _ => Op::Come(state),
     })
 }
@@ -667,12 +667,12 @@ struct Party<'a> {
 #[test]
 fn random_histories_are_those_of_the_model() {
     let config = Config {
-        cases: 4_096,
+        cases: 8_192,
         rng_seed: RngSeed::Fixed(0x6261_7272_6965_7221),
         failure_persistence: None,
         ..Config::default()
     };
-    let reached = RefCell::new([0_u32; 5]);
+    let reached = RefCell::new([0_u32; 12]);
     let initial = (vec(any::<u16>(), 0..3), option::of(0..6_usize), any::<bool>());
     let history = (1..5_usize, initial, vec(op(), 0..24));
     let result =
@@ -689,8 +689,10 @@ fn random_histories_are_those_of_the_model() {
             // The model: who is there, and where it stands.
             let mut present: Vec<Party<'_>> = Vec::new();
             let mut state = Waiting;
+            let mut left = 0;
             for op in ops {
                 let mut reached = reached.borrow_mut();
+                let others = present.len() > 1;
                 // Who has its end by this step, in the order of arrival.
                 let mut done: Vec<(Wait<'_>, End)> = Vec::new();
                 match op {
@@ -719,6 +721,10 @@ fn random_histories_are_those_of_the_model() {
                                 done.push((party.wait, End::Through(position, states.clone())));
                             }
                             reached[1] += 1;
+                            // With gaps in the line; with fewer states than there were; at once.
+                            reached[5] += u32::from(left > 0 && parties > 1);
+                            reached[6] += u32::from(kept == Some(states.len()) && first > 0);
+                            reached[7] += u32::from(parties == 1);
                         }
                     }
                     Op::Leave(which) if !present.is_empty() => {
@@ -728,15 +734,20 @@ fn random_histories_are_those_of_the_model() {
                             state = Aborted;
                             done.extend(present.drain(..).map(|p| (p.wait, End::Broken(Aborted))));
                         }
+                        left += 1;
                         reached[2] += 1;
+                        reached[8] += u32::from(others && breaks);
                     }
                     Op::Abort => {
                         proptest::prop_assert_eq!(heap.abort(), state == Waiting);
                         proptest::prop_assert_eq!(fixed.abort(), state == Waiting);
+                        // When all have come: nothing is broken any more.
+                        reached[10] += u32::from(state == Tripped);
                         if state == Waiting {
                             state = Aborted;
                             done.extend(present.drain(..).map(|p| (p.wait, End::Broken(Aborted))));
                             reached[3] += 1;
+                            reached[9] += u32::from(others);
                         }
                     }
                     Op::TimeOut(which) if !present.is_empty() => {
@@ -746,6 +757,7 @@ fn random_histories_are_those_of_the_model() {
                         state = TimedOut;
                         done.extend(present.drain(..).map(|p| (p.wait, End::Broken(TimedOut))));
                         reached[4] += 1;
+                        reached[11] += u32::from(others);
                     }
                     Op::Leave(_) | Op::TimeOut(_) => {}
                 }

@@ -736,7 +736,7 @@ fn random_histories_are_those_of_the_model() {
         failure_persistence: None,
         ..Config::default()
     };
-    let reached = Mutex::new([0_u32; 6]);
+    let reached = Mutex::new([0_u32; 10]);
     let history = (1..4_u32, 0..6_u64, 1..4_u32, vec(op(), 0..120));
     let result = TestRunner::new(config).run(&history, |(max_fails, reset, tries, ops)| {
         let clock = ManualClock::new();
@@ -752,6 +752,8 @@ fn random_histories_are_those_of_the_model() {
             opened: Duration::ZERO,
         };
         let mut permits = Vec::new();
+        // In which state a call was let in.
+        let mut eras = Vec::new();
         for op in ops {
             let mut reached = reached.lock().unwrap();
             match op {
@@ -762,6 +764,9 @@ fn random_histories_are_those_of_the_model() {
                             if answer != Answer::In {
                                 return Err(TestCaseError::fail(format!("let in, not {answer:?}")));
                             }
+                            reached[9] += u32::from(model.state == HalfOpen && model.fails > 0);
+                            eras.resize(era + 1, Closed);
+                            eras[era] = model.state;
                             permits.push((permit, era));
                         }
                         Err(CircuitError::Open { retry_after, .. }) => {
@@ -782,7 +787,13 @@ fn random_histories_are_those_of_the_model() {
                     model.settle(era, outcome, clock.now());
                     reached[3] += u32::from((before, model.state) == (HalfOpen, Closed));
                     reached[4] += u32::from((before, model.state) == (HalfOpen, Open));
-                    reached[5] += u32::from(outcome == 2 && model.state == HalfOpen);
+                    let given_back = outcome == 2 && before == HalfOpen && era == model.era;
+                    reached[5] += u32::from(given_back);
+                    // Beside failed tries; or of another state, with one like it now.
+                    reached[6] += u32::from(given_back && model.fails > 0);
+                    let late = era != model.era && eras[era] == before;
+                    reached[7] += u32::from(late && before == HalfOpen && outcome != 2);
+                    reached[8] += u32::from(late && before == Closed && outcome != 2);
                     match outcome {
                         0 => permit.success(),
                         1 => permit.failure(),

@@ -6,9 +6,8 @@
 
 mod support;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, ready as now};
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -632,6 +631,8 @@ struct Model {
     fails: u32,
     window: u32,
     jitter: f64,
+    min: f64,
+    max: f64,
 }
 
 impl Model {
@@ -645,7 +646,7 @@ impl Model {
     }
 
     fn set_rate(&mut self, rate: f64) {
-        let rate = rate.clamp(1.0, 100.0);
+        let rate = rate.clamp(self.min, self.max);
         if (1.0 - self.rate / rate).abs() > 0.01 {
             self.rate = rate;
         }
@@ -672,20 +673,31 @@ enum Op {
     Reserve(i8),
     /// Enters by the oldest reservation and succeeds, or not.
     Enter(bool),
+    /// Reserves with this random number, unless the slot is further away than
+    /// so many milliseconds.
+    Within(i8, u16),
     /// Gives the newest reservation up.
     GiveUp,
+    /// Gives the oldest reservation up.
+    GiveUpOldest,
     SetRate(u8),
+    SetBounds(u8, u8),
+    SetJitter(u8),
     Wait(u16),
     Reset,
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    (0..16_u8, any::<u8>(), any::<u16>()).prop_map(|(kind, detail, time)| match kind {
+    (0..21_u8, any::<u8>(), any::<u16>()).prop_map(|(kind, detail, time)| match kind {
         0..=4 => Op::Reserve(detail as i8),
         5..=9 => Op::Enter(detail % 8 != 0 && time % 3 != 0),
         10..=11 => Op::GiveUp,
         12 => Op::SetRate(detail),
-        13..=14 => Op::Wait(time),
+        13..=14 => Op::Wait(time % 400),
+        15..=17 => Op::Within(detail as i8, time % 400),
+        18 => Op::GiveUpOldest,
+        19 if detail % 2 == 0 => Op::SetBounds(detail % 16 + 1, (time % 99) as u8),
+        19 => Op::SetJitter((time % 11) as u8),
         _ if detail < 16 => Op::Reset,
         _ => Op::Enter(false),
     })
@@ -699,9 +711,10 @@ fn random_histories_are_those_of_the_model() {
         failure_persistence: None,
         ..Config::default()
     };
-    let adjusted = AtomicU32::new(0);
-    let given_back = AtomicU32::new(0);
-    let history = (1..6_u32, 0..=10_u8, vec(op(), 0..150));
+    let reached = RefCell::new([0_u32; 14]);
+    // Half of them without jitter.
+    let jitter = (any::<bool>(), 0..=10_u8).prop_map(|(varies, tenths)| u8::from(varies) * tenths);
+    let history = (1..6_u32, jitter, vec(op(), 0..150));
     let result = TestRunner::new(config).run(&history, |(window, jitter, ops)| {
         let clock = ManualClock::new();
         let unit = Cell::new(0.0);
@@ -714,41 +727,94 @@ fn random_histories_are_those_of_the_model() {
             fails: 0,
             window,
             jitter: options.jitter,
+            min: 1.0,
+            max: 100.0,
         };
         // Each with what was the last slot before it.
         let mut slots = std::collections::VecDeque::new();
+        // Whether nothing has changed since a refusal.
+        let mut refused = false;
         for op in ops {
+            let mut reached = reached.borrow_mut();
+            let (before, queued) = (model.rate, slots.len() > 1);
             match op {
                 Op::Reserve(number) => {
                     unit.set(f64::from(number) / 128.0);
                     let slot = real.reserve();
-                    let expected = model.slot(clock.now_secs(), unit.get());
+                    let now = clock.now_secs();
+                    let expected = model.slot(now, unit.get());
                     let difference = (slot.at().as_secs_f64() - expected).abs();
                     if difference > 1e-6 {
                         return Err(TestCaseError::fail(format!("{slot:?}, not {expected}")));
                     }
+                    reached[0] += u32::from(expected == now);
+                    reached[1] += u32::from(model.last.is_some_and(|last| last > now));
+                    let part = model.last.is_some_and(|last| last < now) && expected > now;
+                    reached[2] += u32::from(part);
                     slots.push_back((slot, model.last));
                     model.last = Some(expected);
                 }
+                Op::Within(number, longest) => {
+                    unit.set(f64::from(number) / 128.0);
+                    let end = real.reserve_within(millis(longest.into()));
+                    let now = clock.now_secs();
+                    let expected = model.slot(now, unit.get());
+                    let over = expected - now - f64::from(longest) / 1e3;
+                    let wait = end.as_ref().map_or_else(TooLong::wait, |slot| slot.wait());
+                    let difference = (wait.as_secs_f64() - (expected - now)).abs();
+                    if difference > 1e-6 || over.abs() > 1e-6 && end.is_err() != (over > 0.0) {
+                        return Err(TestCaseError::fail(format!("{end:?}, not {expected}")));
+                    }
+                    reached[3] += u32::from(end.is_ok() && expected > now);
+                    reached[4] += u32::from(end.is_err() && refused && model.jitter == 0.0);
+                    reached[5] += u32::from(end.is_err() && model.jitter > 0.0);
+                    refused = end.is_err();
+                    if let Ok(slot) = end {
+                        slots.push_back((slot, model.last));
+                        model.last = Some(expected);
+                    }
+                }
                 Op::Enter(succeeds) => {
                     let Some((slot, _)) = slots.pop_front() else { continue };
-                    let before = model.rate;
                     model.exit(succeeds);
-                    adjusted.fetch_add(u32::from(model.rate != before), SeqCst);
+                    reached[6] += u32::from(model.rate > before);
+                    reached[7] += u32::from(model.rate < before);
                     if succeeds { slot.enter().success() } else { slot.enter().failure() }
                 }
                 Op::GiveUp => {
                     let Some((slot, last)) = slots.pop_back() else { continue };
                     model.last = last;
-                    given_back.fetch_add(1, SeqCst);
+                    reached[8] += 1;
+                    drop(slot);
+                }
+                Op::GiveUpOldest => {
+                    let Some((slot, last)) = slots.pop_front() else { continue };
+                    // Nobody stands behind it.
+                    if slots.is_empty() {
+                        model.last = last;
+                    }
+                    reached[9] += u32::from(queued);
                     drop(slot);
                 }
                 Op::SetRate(rate) => {
                     model.set_rate(f64::from(rate) / 2.0);
                     real.set_rate(f64::from(rate) / 2.0).unwrap();
+                    reached[10] += u32::from(queued && model.rate != before);
                 }
-                Op::Wait(time) => clock.advance(Duration::from_millis(u64::from(time) % 400)),
+                Op::SetBounds(min, more) => {
+                    (model.min, model.max) = (min.into(), f64::from(min) + f64::from(more));
+                    model.rate = model.rate.clamp(model.min, model.max);
+                    real.set_rate_bounds(model.min, model.max).unwrap();
+                    reached[11] += u32::from(queued && model.rate != before);
+                }
+                Op::SetJitter(tenths) => {
+                    model.jitter = f64::from(tenths) / 10.0;
+                    real.set_jitter(model.jitter).unwrap();
+                    reached[12] += u32::from(queued && refused);
+                }
+                Op::Wait(time) => clock.advance(millis(time.into())),
                 Op::Reset => {
+                    reached[13] += u32::from(model.successes + model.fails > 1);
                     (model.successes, model.fails) = (0, 0);
                     real.reset();
                 }
@@ -764,7 +830,8 @@ fn random_histories_are_those_of_the_model() {
     if let Err(error) = result {
         panic!("{error}");
     }
-    assert!(adjusted.load(SeqCst) > 1_000 && given_back.load(SeqCst) > 1_000);
+    let reached = *reached.borrow();
+    assert!(reached.iter().all(|&count| count > 100), "too little was tried: {reached:?}");
 }
 
 trait Seconds {
