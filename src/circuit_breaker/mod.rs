@@ -531,3 +531,26 @@ impl<C: Clock, O: CircuitObserver> fmt::Debug for CircuitPermit<'_, C, O> {
         f.debug_struct("CircuitPermit").field("breaker", self.breaker).finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(portunus_loom)))]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    /// As an interrupt finds it that comes between the two steps.
+    #[test]
+    fn a_circuit_that_opens_just_now_is_open() {
+        let clock = ManualClock::new();
+        let breaker = CircuitBreaker::new(&clock);
+        let permit = breaker.try_enter().expect("it is closed");
+        let opening = State::CLOSED.opening();
+        breaker.word.store(opening.0, Ordering::Relaxed);
+        assert_eq!((breaker.state(), breaker.fails()), (CircuitState::Open, 0));
+        let retry_after = DEFAULT_RESET + Duration::from_nanos(1);
+        let refused = CircuitError::Open { name: breaker.name(), retry_after };
+        assert_eq!(breaker.try_enter().map(drop), Err(refused));
+        // What ends meanwhile, changes nothing.
+        permit.failure();
+        assert_eq!(breaker.load(), opening);
+    }
+}
