@@ -376,6 +376,25 @@ fn in_place_and_compared<B: Backend>() {
     assert_eq!(hand.poll(get.as_mut()), Poll::Ready(vec![1, 2]));
     assert_eq!(value.compare_and_set(&vec![1, 2], vec![3]), Ok(()));
     assert_eq!(value.value(), [3]);
+    // Asked only where it is a new one.
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let mut get = pin!(value.get_next_where_async(move |list| {
+        count.fetch_add(1, SeqCst);
+        list.len() > 2
+    }));
+    assert!(hand.poll(get.as_mut()).is_pending());
+    let wakes = hand.wakes();
+    assert!(!value.update_if(|list| list.len() > 1));
+    assert_eq!((asked.load(SeqCst), hand.wakes()), (1, wakes));
+    assert_eq!(value.replace(vec![4]), [3]);
+    assert_eq!((asked.load(SeqCst), hand.wakes()), (2, wakes));
+    assert!(value.update_if(|list| {
+        list.extend([5, 6]);
+        true
+    }));
+    assert_eq!((asked.load(SeqCst), hand.wakes()), (3, wakes + 1));
+    assert_eq!(hand.poll(get.as_mut()), Poll::Ready(vec![4, 5, 6]));
     let mut mine = Accessor::<_, B>::new(1);
     *mine.get_mut() = 2;
     assert_eq!(mine.into_inner(), 2);

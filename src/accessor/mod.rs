@@ -484,16 +484,62 @@ impl<T, B: Backend, C: AsChanges<T, B>> Accessor<T, B, Plain<T>, C> {
     /// # Panics
     ///
     /// If `f` does: then nobody is notified.
+    #[doc(alias = "send_modify")]
     pub fn update<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        self.modify(|value| (f(value), true))
+    }
+
+    /// Changes the value in place, if `f` says that it did: only then is it a
+    /// new one, and wakes the readers that waited for it. Returns what `f` does.
+    ///
+    /// ```
+    /// use portunus::sync::Accessor;
+    ///
+    /// let most = Accessor::new(3_u32);
+    /// let raise = |to: u32| most.update_if(|most| core::mem::replace(most, to.max(*most)) < to);
+    /// assert_eq!((raise(2), raise(5)), (false, true));
+    /// assert_eq!(most.value(), 5);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`update`](Self::update).
+    #[doc(alias = "send_if_modified")]
+    pub fn update_if(&self, f: impl FnOnce(&mut T) -> bool) -> bool {
+        self.modify(|value| {
+            let changed = f(value);
+            (changed, changed)
+        })
+    }
+
+    /// Sets the value, wakes the readers that waited for it, and gives the old
+    /// one: unlike that of [`set`](Self::set), it is not dropped under the lock.
+    ///
+    /// ```
+    /// use portunus::sync::Accessor;
+    ///
+    /// let name = Accessor::new("Captain");
+    /// assert_eq!(name.replace("Victory"), "Captain");
+    /// assert_eq!(name.value(), "Victory");
+    /// ```
+    #[doc(alias = "send_replace")]
+    pub fn replace(&self, value: T) -> T {
+        self.update(|old| core::mem::replace(old, value))
+    }
+
+    /// Changes the value; `f` also says whether it did.
+    fn modify<R>(&self, f: impl FnOnce(&mut T) -> (R, bool)) -> R {
         self.condition()
             .asking()
             .change(&Brought(self), |changed| {
                 // SAFETY: under the lock.
-                let result = f(&mut unsafe { self.source() }.0);
-                // SAFETY: as above.
-                let state = unsafe { self.state() };
-                state.version = state.version.wrapping_add(1);
-                *changed = true;
+                let (result, modified) = f(&mut unsafe { self.source() }.0);
+                if modified {
+                    // SAFETY: as above.
+                    let state = unsafe { self.state() };
+                    state.version = state.version.wrapping_add(1);
+                    *changed = true;
+                }
                 result
             })
             .0
