@@ -227,7 +227,9 @@ impl<K: Ord + Clone, T: ?Sized, B: Backend> Registry<K, T, B> {
     ///
     /// # Errors
     ///
-    /// [`Duplicate`], if somebody gave that key to another value.
+    /// [`Duplicate`], if somebody gave that key to another value, here or above.
+    /// Each registry counts for itself: where two for values of one type stand
+    /// under one that rejects duplicates, these keys would meet there.
     pub fn register_default(
         &self,
         value: &Arc<T>,
@@ -531,7 +533,8 @@ impl<K: Ord + Clone, T: ?Sized, B: Backend> Registration<'_, K, T, B> {
     ///
     /// [`Duplicate`], if one of the registries rejects it: the value keeps its
     /// key. Registries above are asked one after another, so that somebody who
-    /// looks meanwhile may see the new key in some of them.
+    /// looks meanwhile may see the new key in some of them; and of two threads
+    /// that give it different keys at once, neither may win in all of them.
     pub fn rename(&self, key: K) -> Result<(), Duplicate<K>> {
         self.registry.rename(&self.ticket, &Key::Given(key.clone()), &key)
     }
