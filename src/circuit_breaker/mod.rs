@@ -532,7 +532,7 @@ impl<C: Clock, O: CircuitObserver> fmt::Debug for CircuitPermit<'_, C, O> {
     }
 }
 
-#[cfg(all(test, not(portunus_loom)))]
+#[cfg(all(test, not(any(portunus_loom, portunus_shuttle))))]
 mod tests {
     use super::*;
     use crate::clock::ManualClock;
