@@ -20,7 +20,7 @@ use crate::mutex::{Lined, RawMutex};
 use crate::raw::{RawSharedCondvar, RawSharedCondvarUpgrade};
 use crate::rules::Preference;
 use crate::rwlock::{READ, RawRwLock, UPGRADABLE, WRITE};
-use crate::wait::inner::{or_abort, regained};
+use crate::wait::inner::regained;
 use crate::wait::queue::WaitQueue;
 use crate::wait::{Forever, Limit};
 
@@ -110,9 +110,9 @@ impl<L, B: Backend> RawCondvar<L, B> {
             || {
                 // SAFETY: K1: `Close` writes a new one.
                 let state = unsafe { ptr::read(guard) };
-                // A lock whose release unwinds is neither held nor free.
-                or_abort(|| open(state));
+                // First: a release that unwinds has released all the same.
                 closing = Some(Close(guard, close));
+                open(state);
             },
             limit,
         )

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lock_api::{RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard};
+use lock_api::{MutexGuard, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard};
 use portunus::prelude::*;
 use portunus::rules::Preference;
 use portunus::{
@@ -699,7 +699,17 @@ impl Wake for Panics {
 }
 
 fn a_panic_on_the_way_into_a_wait_leaves_the_lock_held<B: Backend>() {
-    let (mutex, condvar) = (Mutex::<B, ()>::new(()), Condvar::<B>::new());
+    let condvar = Condvar::<B>::new();
+    a_panic_on_the_way_into(|guard| condvar.wait(guard), || condvar.waiting());
+    let condvar = lock_api::Condvar::<RawCondvar<RawMutex<B>, B>>::new();
+    a_panic_on_the_way_into(|guard| condvar.wait(guard), || condvar.raw().waiting());
+}
+
+fn a_panic_on_the_way_into<B: Backend>(
+    wait: impl Fn(&mut MutexGuard<'_, RawMutex<B>, ()>) + Sync,
+    waiting: impl Fn() -> usize,
+) {
+    let mutex = Mutex::<B, ()>::new(());
     let mut guard = mutex.lock();
     let mut next = Box::pin(mutex.lock_async());
     let panics = Arc::new(Panics::default());
@@ -709,7 +719,7 @@ fn a_panic_on_the_way_into_a_wait_leaves_the_lock_held<B: Backend>() {
     // has the mutex then: given up by another thread, it lets us out.
     let unwound = thread::scope(|scope| {
         let waiting = scope.spawn(|| {
-            let unwound = catch_unwind(AssertUnwindSafe(|| condvar.wait(&mut guard))).is_err();
+            let unwound = catch_unwind(AssertUnwindSafe(|| wait(&mut guard))).is_err();
             (unwound, guard)
         });
         until("the waker panics", || panics.0.load(Ordering::SeqCst));
@@ -721,7 +731,7 @@ fn a_panic_on_the_way_into_a_wait_leaves_the_lock_held<B: Backend>() {
         unwound
     });
     assert!(unwound);
-    assert_eq!(condvar.waiting(), 0);
+    assert_eq!(waiting(), 0);
     assert!(!mutex.is_locked());
 }
 
