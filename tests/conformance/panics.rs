@@ -2,12 +2,19 @@
 //! usable, and nobody stays behind.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Wake, Waker};
 use std::thread;
 
 use lock_api::MutexGuard;
+use portunus::door::MonitorCondvar;
+use portunus::guarded::{MappedReadGuard, MappedWriteGuard, ReadGuard, WriteGuard};
 use portunus::prelude::*;
-use portunus::{Backend, Fair, FifoLock, Held, Hold, Rules, Semaphore};
+use portunus::{
+    Backend, Condvar, Door, DoorUpgradableReadGuard, DoorWriteGuard, Fair, FifoLock, Guarded, Held,
+    Hold, OwnedDoorGuard, OwnedDoorWriteGuard, RawMutex, RawRwLock, Rules, Semaphore,
+    SharedCondvar, SharedDoor,
+};
 
 use crate::rules::Access::{Read, Write};
 use crate::rules::ReadWrite;
@@ -272,6 +279,175 @@ fn a_panic_under_a_guard_releases<B: Backend>() {
     assert_eq!(semaphore.available_permits(), 2);
 }
 
+/// A condition that panics does so with the lock held; a wait that has taken the
+/// guard lets it go.
+fn a_condition_panics<B: Backend>() {
+    fn fail<T: ?Sized>(_: &mut T) -> bool {
+        panic!("the condition panics")
+    }
+    let (hand, condvar, shared) = (Hand::new(), Condvar::<B>::new(), SharedCondvar::<B>::new());
+    let check = |panic: String| assert_eq!(panic, "the condition panics");
+    let mutex = Arc::new(Mutex::<B>::new(1));
+    let mut guard = mutex.lock();
+    check(panic_of(|| condvar.wait_while(&mut guard, fail)));
+    assert!(mutex.is_locked());
+    let mut wait = Box::pin(condvar.wait_while_async(guard, fail));
+    check(panic_of(|| hand.poll(&mut wait).is_ready()));
+    drop(wait);
+    assert!(!mutex.is_locked(), "it is let go with the wait");
+    let mut guard = ready(hand.poll(&mut Box::pin(mutex.lock_arc_async())));
+    check(panic_of(|| condvar.wait_while(&mut guard, fail)));
+    // Asked again, by its owner, once it is notified.
+    let calls = AtomicUsize::new(0);
+    let mut wait = Box::pin(condvar.wait_while_async(guard, |_| {
+        assert_eq!(calls.fetch_add(1, Ordering::SeqCst), 0, "the condition panics");
+        true
+    }));
+    assert!(hand.poll(&mut wait).is_pending());
+    assert!(condvar.notify_one());
+    assert!(panic_of(|| hand.poll(&mut wait).is_ready()).contains("the condition panics"));
+    assert!(mutex.is_locked());
+    drop(wait);
+    assert!(!mutex.is_locked());
+
+    let rwlock = RwLock::<Fair, B>::new(1);
+    let mut guard = rwlock.read();
+    check(panic_of(|| shared.wait_while(&mut guard, |_| panic!("the condition panics"))));
+    assert!(rwlock.is_locked());
+    drop(guard);
+    let mut guard = rwlock.write();
+    check(panic_of(|| shared.wait_while(&mut guard, |_| panic!("the condition panics"))));
+    assert!(rwlock.is_locked_exclusive());
+    drop(guard);
+    assert!(!rwlock.is_locked());
+    assert_eq!((condvar.waiting(), shared.waiting()), (0, 0));
+}
+
+/// Looking for a part of the data panics: the guard has let go.
+fn looking_for_a_part_panics<B: Backend>() {
+    use portunus::rules::Access::{Read, Write};
+    use portunus::rules::ReadWrite;
+
+    let check = |panic: String| assert_eq!(panic, "no such part");
+    let data = Arc::new(Guarded::<_, u32, B>::new(ReadWrite, 1));
+    let write = || data.write(Write).expect("it writes");
+    check(panic_of(|| ReadGuard::map(data.read(Read), |_| -> &u32 { panic!("no such part") })));
+    check(panic_of(|| {
+        let reading = data.read_arc(Read);
+        ReadGuard::try_map(reading, |_| -> Option<&u32> { panic!("no such part") })
+    }));
+    check(panic_of(|| WriteGuard::map(write(), |_| -> &mut u32 { panic!("no such part") })));
+    check(panic_of(|| {
+        let writing = data.write_arc(Write).expect("it writes");
+        WriteGuard::try_map(writing, |_| -> Option<&mut u32> { panic!("no such part") })
+    }));
+    check(panic_of(|| {
+        let part = ReadGuard::map(data.read(Read), |part| part);
+        MappedReadGuard::map(part, |_| -> &u32 { panic!("no such part") })
+    }));
+    check(panic_of(|| {
+        let part = WriteGuard::map(write(), |part| part);
+        MappedWriteGuard::try_map(part, |_| -> Option<&mut u32> { panic!("no such part") })
+    }));
+    assert!(!data.is_locked());
+}
+
+/// A waker panics when a guard of data, or of a door, lets others in by becoming
+/// another one. Nothing is held any more by who got no guard.
+fn a_waker_panics_when_a_guard_becomes_another<B: Backend>() {
+    use portunus::rules::Access::{Read, Write};
+    use portunus::rules::ReadWrite;
+
+    let bombs = Waker::from(Arc::new(Bomb));
+    let check = |panic: String| assert_eq!(panic, "the waker panics");
+
+    let data = Arc::new(Guarded::<_, u32, B>::new(ReadWrite, 1));
+    for owned in [false, true] {
+        let mut reader = if owned {
+            let writing = data.write_arc(Write).expect("it writes");
+            let mut reader = Box::pin(data.read_async(Read));
+            assert!(poll_by(&bombs, &mut reader).is_pending());
+            check(panic_of(|| drop(WriteGuard::downgrade(writing, Read))));
+            reader
+        } else {
+            let writing = data.write(Write).expect("it writes");
+            let mut reader = Box::pin(data.read_async(Read));
+            assert!(poll_by(&bombs, &mut reader).is_pending());
+            check(panic_of(|| drop(WriteGuard::downgrade(writing, Read))));
+            reader
+        };
+        assert_eq!((data.holders(Read), data.holders(Write)), (1, 0));
+        drop(ready(poll_by(&bombs, &mut reader)));
+        assert!(!data.is_locked());
+    }
+
+    let door = Arc::new(SharedDoor::<RawRwLock<Fair, B>, u32, SharedCondvar<B>>::new(1));
+    let mut reader = Box::pin(door.read_async());
+    let writing = door.write();
+    assert!(poll_by(&bombs, &mut reader).is_pending());
+    check(panic_of(|| drop(DoorWriteGuard::downgrade(writing))));
+    drop(ready(poll_by(&bombs, &mut reader)));
+    assert!(!door.is_locked());
+
+    let mut reader = Box::pin(door.read_async());
+    let writing = door.write_arc();
+    assert!(poll_by(&bombs, &mut reader).is_pending());
+    check(panic_of(|| drop(OwnedDoorWriteGuard::downgrade_to_upgradable(writing))));
+    drop(ready(poll_by(&bombs, &mut reader)));
+    assert!(!door.is_locked());
+
+    let mut next = Box::pin(door.upgradable_read_async());
+    let upgradable = door.upgradable_read();
+    assert!(poll_by(&bombs, &mut next).is_pending());
+    check(panic_of(|| drop(DoorUpgradableReadGuard::downgrade(upgradable))));
+    drop(ready(poll_by(&bombs, &mut next)));
+    assert!(!door.is_locked());
+}
+
+/// What guards keep alive goes with the last of them, after it has let go: a panic
+/// of the data's own is the only one.
+fn data_panic_when_their_last_guard_drops_them<B: Backend>() {
+    use portunus::rules::Access::{Read, Write};
+    use portunus::rules::ReadWrite;
+
+    struct Last;
+    impl Drop for Last {
+        fn drop(&mut self) {
+            panic!("the data panic");
+        }
+    }
+    let check = |panic: String| assert_eq!(panic, "the data panic");
+    let hand = Hand::new();
+
+    let mutex = || Arc::new(lock_api::Mutex::<RawMutex<B>, _>::new(Last));
+    check(panic_of(|| drop(mutex().lock_arc())));
+    check(panic_of(|| drop(ready(hand.poll(&mut Box::pin(mutex().lock_arc_async()))))));
+    let rwlock = || Arc::new(lock_api::RwLock::<RawRwLock<Fair, B>, _>::new(Last));
+    check(panic_of(|| drop(rwlock().read_arc())));
+    check(panic_of(|| drop(rwlock().write_arc())));
+    check(panic_of(|| drop(rwlock().upgradable_read_arc())));
+    let data = || Arc::new(Guarded::<_, _, B>::new(ReadWrite, Last));
+    check(panic_of(|| drop(data().read_arc(Read))));
+    check(panic_of(|| drop(data().write_arc(Write))));
+    check(panic_of(|| drop(ReadGuard::map(data().read_arc(Read), |all| all))));
+    let door = || Arc::new(Door::<RawMutex<B>, _, MonitorCondvar<B>>::new(Last));
+    check(panic_of(|| drop(door().enter_arc())));
+    check(panic_of(|| drop(OwnedDoorGuard::map(door().enter_arc(), |all| all))));
+    let door = || Arc::new(SharedDoor::<RawRwLock<Fair, B>, _, SharedCondvar<B>>::new(Last));
+    check(panic_of(|| drop(door().read_arc())));
+    check(panic_of(|| drop(door().write_arc())));
+
+    // Dropped in line, a future is the last one that keeps its lock alive.
+    let mutex = mutex();
+    let mut inside = Box::pin(Arc::clone(&mutex).lock_arc_async());
+    let guard = mutex.lock();
+    assert!(hand.poll(&mut inside).is_pending());
+    drop(guard);
+    drop(mutex);
+    check(panic_of(|| drop(inside)));
+    assert_eq!(hand.kept(), 0);
+}
+
 on_backends!(
     the_rule_panics_at_the_door,
     the_rule_panics_in_anothers_release,
@@ -282,4 +458,8 @@ on_backends!(
     a_waker_panics,
     a_waker_panics_in_a_cancellation,
     a_panic_under_a_guard_releases,
+    a_condition_panics,
+    looking_for_a_part_panics,
+    a_waker_panics_when_a_guard_becomes_another,
+    data_panic_when_their_last_guard_drops_them,
 );
