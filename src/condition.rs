@@ -51,13 +51,16 @@ type Lock<B> = <B as Backend>::Inner;
 ///
 /// A predicate that panics does so in the call that asked it. Its waiter leaves
 /// the line, wakes, and asks anew, so that it also panics in its own call.
+/// Where a waker panics, the others are still asked: a predicate that panics on
+/// top of that does so in its own call alone, if the backend can
+/// [catch](Backend::catch) it, as `sync` can; otherwise it ends the program.
 #[doc(alias = "Notify")]
 #[doc(alias = "Event")]
 #[doc(alias = "WaitQueue")]
 #[doc(alias = "WaitMap")]
 #[doc(alias = "ManualResetEvent")]
 pub struct Condition<B: Backend> {
-    asking: AskQueue<Lock<B>>,
+    asking: AskQueue<Lock<B>, B>,
 }
 
 impl<B: Backend> Condition<B> {
@@ -98,7 +101,7 @@ impl<B: Backend> Condition<B> {
         self.asking.len()
     }
 
-    pub(crate) fn asking(&self) -> &AskQueue<Lock<B>> {
+    pub(crate) fn asking(&self) -> &AskQueue<Lock<B>, B> {
         &self.asking
     }
 }

@@ -201,7 +201,8 @@ pub(crate) fn refusal<H: Holding>(hold: &H, request: Request) -> ConvertError {
 ///
 /// # Panics
 ///
-/// Dropping it panics if the rule or a waker does while others are let in.
+/// Dropping it panics if the rule or a waker does while others are let in. It has
+/// released then, and a waker's panic keeps nobody out.
 #[must_use = "a hold that is dropped at once releases at once"]
 #[doc(alias = "guard")]
 pub struct Hold<'a, R: Rules, B: Backend> {

@@ -476,6 +476,11 @@ pub trait Rules {
     /// (then a drop panics). What was released stays released. The waiter that
     /// was being judged leaves the line, wakes and asks anew, so that a rule
     /// that still panics does so in its own call too.
+    ///
+    /// Where a waker panics others are still let in, and the rule is asked. A
+    /// panic of it on top of that one ends there, with the same outcome for the
+    /// waiter, if the backend can [catch](crate::Backend::catch) it, as `sync`
+    /// can; otherwise it ends the program.
     #[doc(alias = "is_compatible")]
     fn admits(&self, mode: Self::Mode, held: &Held<Self::Mode>) -> bool;
 

@@ -43,6 +43,8 @@ use super::node::{NodeTurn, WakerParts, state};
 use super::queue::{Ring, Ticket, WaitQueue};
 use super::{Limit, Wait, wait_over};
 use crate::atomic::{Cell, Fault, Ordering, constructor};
+use crate::backend::Backend;
+use crate::panic::Panic;
 
 /// Who asks, and what it brings along.
 #[doc(hidden)]
@@ -266,14 +268,15 @@ unsafe fn ask(ticket: *const Ticket, what: Act, by: By<'_>) -> bool {
 }
 
 /// The queue of questions. See the module's documentation.
-pub(crate) struct AskQueue<I> {
+pub(crate) struct AskQueue<I, B> {
     queue: WaitQueue<I>,
+    backend: PhantomData<fn() -> B>,
     /// The last number that was given to a thing.
     numbers: Cell<u64>,
 }
 
 // SAFETY: A5: the numbers are touched under the lock.
-unsafe impl<I: Sync> Sync for AskQueue<I> {}
+unsafe impl<I: Sync, B> Sync for AskQueue<I, B> {}
 
 /// Should what runs under the lock unwind, and others have to be asked, it wakes
 /// one of them, who asks everybody: nobody is asked while a panic is on its way.
@@ -320,8 +323,8 @@ impl Drop for Baton<'_, '_> {
 }
 
 /// Asking everybody, in batches; the waiter whose question panics is evicted.
-struct Round<'a, I: InnerLock, G: Bring> {
-    asking: &'a AskQueue<I>,
+struct Round<'a, I: InnerLock, B: Backend, G: Bring> {
+    asking: &'a AskQueue<I, B>,
     bring: &'a G,
     /// The number of the last one asked, and of the last one to be asked. Where
     /// the last one leaves, its number comes again: who has it then is asked too,
@@ -330,8 +333,8 @@ struct Round<'a, I: InnerLock, G: Bring> {
     woken: usize,
 }
 
-impl<'a, I: InnerLock, G: Bring> Round<'a, I, G> {
-    fn new(asking: &'a AskQueue<I>, bring: &'a G) -> Self {
+impl<'a, I: InnerLock, B: Backend, G: Bring> Round<'a, I, B, G> {
+    fn new(asking: &'a AskQueue<I, B>, bring: &'a G) -> Self {
         Self { asking, bring, at: None, woken: 0 }
     }
 
@@ -411,9 +414,11 @@ impl<'a, I: InnerLock, G: Bring> Round<'a, I, G> {
     }
 
     /// Asks the rest, waking after each batch; goes on should a waker panic.
+    /// Another panic on top of that one ends here, where it can be caught: whose
+    /// question it was is evicted, and goes on.
     fn rest(self, more: bool, batch: &mut Batch<Waker>) -> usize {
-        struct Rest<'a, I: InnerLock, G: Bring>(Round<'a, I, G>, bool);
-        impl<I: InnerLock, G: Bring> Rest<'_, I, G> {
+        struct Rest<'a, I: InnerLock, B: Backend, G: Bring>(Round<'a, I, B, G>, bool);
+        impl<I: InnerLock, B: Backend, G: Bring> Rest<'_, I, B, G> {
             fn next(&mut self) {
                 // A panic in a question must not be followed by another look:
                 // whoever it evicted goes on.
@@ -426,10 +431,10 @@ impl<'a, I: InnerLock, G: Bring> Round<'a, I, G> {
                 batch.wake();
             }
         }
-        impl<I: InnerLock, G: Bring> Drop for Rest<'_, I, G> {
+        impl<I: InnerLock, B: Backend, G: Bring> Drop for Rest<'_, I, B, G> {
             fn drop(&mut self) {
                 while self.1 {
-                    self.next();
+                    let _caught: Result<(), Panic> = B::catch(|| self.next());
                 }
             }
         }
@@ -442,11 +447,11 @@ impl<'a, I: InnerLock, G: Bring> Round<'a, I, G> {
     }
 }
 
-impl<I: InnerLock> AskQueue<I> {
+impl<I: InnerLock, B: Backend> AskQueue<I, B> {
     constructor! {
         /// With nobody in it.
         pub(crate) fn new() -> Self {
-            Self { queue: WaitQueue::new(), numbers: Cell::new(0) }
+            Self { queue: WaitQueue::new(), backend: PhantomData, numbers: Cell::new(0) }
         }
     }
 
@@ -576,12 +581,12 @@ impl<I: InnerLock> AskQueue<I> {
         limit: &impl Limit,
     ) -> Option<O::Answer> {
         /// Leaves should a strategy panic.
-        struct Leave<'a, Q: Question, O: Owner<Q>, I: InnerLock>(
-            &'a AskQueue<I>,
+        struct Leave<'a, Q: Question, O: Owner<Q>, I: InnerLock, B: Backend>(
+            &'a AskQueue<I, B>,
             &'a O,
             Pin<&'a Asker<Q>>,
         );
-        impl<Q: Question, O: Owner<Q>, I: InnerLock> Drop for Leave<'_, Q, O, I> {
+        impl<Q: Question, O: Owner<Q>, I: InnerLock, B: Backend> Drop for Leave<'_, Q, O, I, B> {
             fn drop(&mut self) {
                 // SAFETY: by the owner.
                 unsafe { self.0.give_up(self.1, self.2) };

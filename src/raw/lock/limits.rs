@@ -10,6 +10,7 @@ use super::section::Section;
 use super::{G, RawFifoLock};
 use crate::atomic::Ordering;
 use crate::backend::Backend;
+use crate::panic::Panic;
 use crate::raw::engine::{self, Env};
 use crate::raw::limit::{self, Refusing};
 use crate::raw::mode::Rules;
@@ -34,7 +35,8 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
     /// Requests that could never be served then have ended when this returns,
     /// and whoever may enter has.
     pub(crate) fn shift(&self, mode: usize, shift: impl FnOnce(&R, usize) -> Shift) {
-        /// Goes on should a waker panic.
+        /// Goes on should a waker panic; another panic on top of that one ends
+        /// here, where it can be caught.
         struct Rounds<'a, R: Rules, B: Backend>(&'a RawFifoLock<R, B>, bool);
         impl<R: Rules, B: Backend> Rounds<'_, R, B> {
             fn round(&mut self) {
@@ -48,7 +50,7 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
         impl<R: Rules, B: Backend> Drop for Rounds<'_, R, B> {
             fn drop(&mut self) {
                 while self.1 {
-                    self.round();
+                    let _caught: Result<(), Panic> = B::catch(|| self.round());
                 }
             }
         }

@@ -49,6 +49,7 @@ use section::Section;
 
 use crate::atomic::{AtomicUsize, Fault, Ordering, constructor, init};
 use crate::backend::Backend;
+use crate::panic::Panic;
 use crate::raw::engine::{self, ConversionEntry, Entry, Env, Unnoted};
 use crate::raw::limit::Refusing;
 use crate::raw::mode::{Held, Rules, index_of};
@@ -292,7 +293,9 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
         struct Leave<'a, R: Rules, B: Backend>(&'a RawFifoLock<R, B>, &'a Node, &'a Cell<bool>);
         impl<R: Rules, B: Backend> Drop for Leave<'_, R, B> {
             fn drop(&mut self) {
-                self.2.set(self.0.abandon_slow(self.1));
+                // One that could not be caught has let nobody convert.
+                let converted = B::catch(|| self.0.abandon_slow(self.1));
+                self.2.set(converted.unwrap_or(false));
             }
         }
         let leave = Leave(self, node, converted);
@@ -445,7 +448,9 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
 
     #[cold]
     fn settle_rest(&self, batch: &mut Batch<Waker>) {
-        /// Goes on granting should a waker panic.
+        /// Goes on granting should a waker panic. Another panic on top of that
+        /// one ends here, where it can be caught: whoever the rule panicked over
+        /// is evicted, and goes on.
         struct Rest<'a, R: Rules, B: Backend>(&'a RawFifoLock<R, B>, bool);
         impl<R: Rules, B: Backend> Rest<'_, R, B> {
             fn round(&mut self) {
@@ -460,7 +465,7 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
         impl<R: Rules, B: Backend> Drop for Rest<'_, R, B> {
             fn drop(&mut self) {
                 while self.1 {
-                    self.round();
+                    let _caught: Result<(), Panic> = B::catch(|| self.round());
                 }
             }
         }

@@ -12,13 +12,13 @@ use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 
-use super::shop::{Inner, Sleep, explore, join, task, this_thread};
+use super::shop::{Inner, Model, Sleep, explore, join, task, this_thread};
 use crate::wait::Forever;
 use crate::wait::ask::{AskQueue, Asker, Bring, By, Owner, Question};
 
 /// A number that is touched under the queue's lock only: loom checks that.
 struct Board {
-    queue: Arc<AskQueue<Inner>>,
+    queue: Arc<AskQueue<Inner, Model>>,
     number: UnsafeCell<usize>,
     /// Given when somebody first waits for it; as it.
     own: UnsafeCell<u64>,
@@ -34,7 +34,7 @@ impl Board {
         Self::on(Arc::new(AskQueue::new()))
     }
 
-    fn on(queue: Arc<AskQueue<Inner>>) -> Arc<Self> {
+    fn on(queue: Arc<AskQueue<Inner, Model>>) -> Arc<Self> {
         Arc::new(Self { queue, number: UnsafeCell::new(0), own: UnsafeCell::new(0) })
     }
 
