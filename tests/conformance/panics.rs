@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Wake, Waker};
+
 use std::thread;
 
 use lock_api::MutexGuard;
@@ -358,8 +358,8 @@ fn a_waker_panics_when_a_guard_becomes_another<B: Backend>() {
     use portunus::rules::Access::{Read, Write};
     use portunus::rules::ReadWrite;
 
-    let bombs = Waker::from(Arc::new(Bomb));
-    let check = |panic: String| assert_eq!(panic, "the waker panics");
+    let bombs = panics();
+    let check = |panic: String| assert_eq!(panic, "a waker panics");
 
     let data = Arc::new(Guarded::<_, u32, B>::new(ReadWrite, 1));
     for owned in [false, true] {
