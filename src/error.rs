@@ -3,23 +3,48 @@
 use core::error::Error;
 use core::fmt;
 
-/// A request asked for more units than there can ever be.
+/// A request asked for more units than there can ever be, or for permits of a
+/// semaphore that is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TooMany {
     requested: u32,
     limit: usize,
+    of: Of,
+}
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Of {
+    /// Units of a lock.
+    Lock,
+    /// Permits of a semaphore.
+    Semaphore,
+    /// Permits of a semaphore that gives out none any more.
+    Closed,
 }
 
 impl TooMany {
-    pub(crate) fn new(requested: u32, limit: usize) -> Self {
-        Self { requested, limit }
+    /// Too many permits.
+    pub(crate) fn permits(requested: u32, limit: usize) -> Self {
+        Self { requested, limit, of: Of::Semaphore }
+    }
+
+    /// Any permits, where none is given out.
+    pub(crate) fn closed(requested: u32) -> Self {
+        Self { requested, limit: 0, of: Of::Closed }
+    }
+
+    /// The same, said of permits.
+    #[allow(dead_code, reason = "of semaphores between processes")]
+    pub(crate) fn of_permits(self) -> Self {
+        Self::permits(self.requested, self.limit)
     }
 
     #[inline]
     pub(crate) fn check(requested: u32, limit: usize) -> Result<(), Self> {
         match usize::try_from(requested) {
             Ok(count) if count <= limit => Ok(()),
-            _ => Err(Self { requested, limit }),
+            _ => Err(Self { requested, limit, of: Of::Lock }),
         }
     }
 
@@ -29,20 +54,37 @@ impl TooMany {
         self.requested
     }
 
-    /// How many there are at most.
+    /// How many there are at most; of a semaphore that is closed, 0.
     #[must_use]
     pub fn limit(&self) -> usize {
         self.limit
+    }
+
+    /// Whether the reason was that the semaphore is closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.of == Of::Closed
     }
 }
 
 impl fmt::Display for TooMany {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "asked for {} units of a lock that has at most {}: the request could never be served",
-            self.requested, self.limit
-        )
+        let (requested, limit) = (self.requested, self.limit);
+        match self.of {
+            Of::Lock => write!(
+                f,
+                "asked for {requested} units of a lock that has at most {limit}: the request \
+                 could never be served"
+            ),
+            Of::Semaphore => write!(
+                f,
+                "asked for {requested} permits of a semaphore that has {limit} in all: the \
+                 request could never be served"
+            ),
+            Of::Closed => {
+                write!(f, "asked for {requested} permits of a semaphore that is closed")
+            }
+        }
     }
 }
 
@@ -131,10 +173,11 @@ impl fmt::Display for AcquireError {
 
 impl Error for AcquireError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(match self {
-            Self::TooMany(error) => error,
-            Self::Closed(error) => error,
-        })
+        // It is shown as its error: what comes next is that one's source.
+        match self {
+            Self::TooMany(error) => error.source(),
+            Self::Closed(error) => error.source(),
+        }
     }
 }
 

@@ -8,7 +8,7 @@
 use alloc::sync::Arc;
 use core::fmt;
 use core::marker::PhantomData;
-use core::mem::ManuallyDrop;
+use core::mem::{self, ManuallyDrop};
 use core::ops::{Deref, DerefMut};
 
 use crate::backend::Backend;
@@ -36,7 +36,8 @@ impl<R: Rules, B: Backend> Kept<R, B> for FifoLock<R, B> {
 
 /// A [`Hold`] that keeps its lock alive, and so may outlive every borrow.
 ///
-/// `L` is what is kept alive: the lock, or a [`Guarded`](crate::Guarded).
+/// `L` is what is kept alive: the lock, or a [`Guarded`](crate::Guarded); the
+/// bound `Kept` means these, and cannot be implemented elsewhere.
 ///
 /// ```
 /// use std::{sync::Arc, thread};
@@ -76,13 +77,16 @@ impl<R: Rules, B: Backend, L: ?Sized + Kept<R, B>> OwnedHold<R, B, L> {
         &self.lock
     }
 
-    /// As [`Hold::try_convert`].
+    /// Changes its mode in one step, if that is possible now: see
+    /// [`Hold::try_convert`].
+    #[must_use = "if not, it is as it was"]
     pub fn try_convert(&mut self, mode: R::Mode) -> bool {
         let request = hold::conversion(self, mode);
         hold::try_convert(self, request)
     }
 
-    /// As [`Hold::convert`].
+    /// Changes its mode in one step, waiting until that is possible: see
+    /// [`Hold::convert`].
     ///
     /// # Errors
     ///
@@ -136,8 +140,6 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
 
 /// Permits that keep their semaphore alive, and so may outlive every borrow.
 ///
-/// They can't be split or merged, unlike a [`Permit`].
-///
 /// ```
 /// use std::{sync::Arc, thread};
 /// use portunus::sync::Semaphore;
@@ -171,6 +173,51 @@ impl<B: Backend> OwnedPermit<B> {
     #[must_use]
     pub fn semaphore(&self) -> &Arc<Semaphore<B>> {
         &self.semaphore
+    }
+
+    /// Takes `count` of them out into a permit of their own; `None` if there
+    /// are fewer.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use portunus::sync::Semaphore;
+    ///
+    /// let slots = Arc::new(Semaphore::new(3));
+    /// let mut three = slots.acquire_many_owned(3)?;
+    /// let one = three.split(1).expect("there are three");
+    /// assert_eq!((three.count(), one.count()), (2, 1));
+    /// three.merge(one).expect("of the same semaphore");
+    /// assert_eq!(three.count(), 3);
+    /// # Ok::<(), portunus::TooMany>(())
+    /// ```
+    pub fn split(&mut self, count: u32) -> Option<Self> {
+        self.count = self.count.checked_sub(count)?;
+        Some(Self::new(Arc::clone(&self.semaphore), count, self.lined != 0))
+    }
+
+    /// Adds the permits of `other` to these. Another semaphore's come back as
+    /// they are, and so do more than `u32::MAX` together.
+    ///
+    /// # Errors
+    ///
+    /// `other`, untouched.
+    pub fn merge(&mut self, mut other: Self) -> Result<(), Self> {
+        let sum = self.count.checked_add(other.count);
+        match sum {
+            Some(sum) if Arc::ptr_eq(&self.semaphore, &other.semaphore) => {
+                self.count = sum;
+                other.count = 0;
+                Ok(())
+            }
+            _ => Err(other),
+        }
+    }
+
+    /// Uses them up: they never go back, and the semaphore has so many permits
+    /// fewer. Otherwise as [`Permit::forget`].
+    pub fn forget(mut self) {
+        let count = mem::take(&mut self.count);
+        self.semaphore.permit(count, self.lined != 0).forget();
     }
 }
 
@@ -213,19 +260,21 @@ impl<B: Backend> ClosableSemaphore<B> {
 macro_rules! acquiring_owned {
     ($permit:ident) => {
         impl<R: Rules, B: Backend> FifoLock<R, B> {
-            /// As [`acquire`](Self::acquire), with a hold that keeps the lock alive.
+            /// Enters in `mode`, as [`acquire`](Self::acquire) does, with a
+            /// hold that keeps the lock alive.
             pub fn acquire_owned(self: &Arc<Self>, mode: R::Mode) -> OwnedHold<R, B> {
                 self.own(self.acquire(mode))
             }
 
-            /// As [`try_acquire`](Self::try_acquire), with a hold that keeps the lock
-            /// alive.
+            /// Enters in `mode`, as [`try_acquire`](Self::try_acquire) does,
+            /// with a hold that keeps the lock alive.
             pub fn try_acquire_owned(self: &Arc<Self>, mode: R::Mode) -> Option<OwnedHold<R, B>> {
                 self.try_acquire(mode).map(|hold| self.own(hold))
             }
 
-            /// As [`acquire_many`](Self::acquire_many), with a hold that keeps the lock
-            /// alive.
+            /// Enters with `weight` units of `mode`, as
+            /// [`acquire_many`](Self::acquire_many) does, with a hold that
+            /// keeps the lock alive.
             ///
             /// # Errors
             ///
@@ -238,8 +287,9 @@ macro_rules! acquiring_owned {
                 Ok(self.own(self.acquire_many(mode, weight)?))
             }
 
-            /// As [`try_acquire_many`](Self::try_acquire_many), with a hold that keeps
-            /// the lock alive.
+            /// Enters with `weight` units of `mode`, as
+            /// [`try_acquire_many`](Self::try_acquire_many) does, with a hold
+            /// that keeps the lock alive.
             ///
             /// # Errors
             ///
@@ -254,8 +304,8 @@ macro_rules! acquiring_owned {
         }
 
         impl<B: Backend> Semaphore<B> {
-            /// As [`acquire`](Self::acquire), with a permit that keeps the semaphore
-            /// alive.
+            /// Takes a permit that keeps the semaphore alive, as
+            /// [`acquire`](Self::acquire) does.
             ///
             /// # Panics
             ///
@@ -265,12 +315,13 @@ macro_rules! acquiring_owned {
                 self.own(self.acquire())
             }
 
-            /// As [`acquire_many`](Self::acquire_many), with permits that keep the
-            /// semaphore alive.
+            /// Takes `count` permits that keep the semaphore alive, as
+            /// [`acquire_many`](Self::acquire_many) does.
             ///
             /// # Errors
             ///
-            /// [`TooMany`] when there are fewer permits in all.
+            /// [`TooMany`] when there are fewer permits in all, or it is
+            /// closed; also when that comes about while this waits.
             pub fn acquire_many_owned(
                 self: &Arc<Self>,
                 count: u32,
@@ -278,18 +329,19 @@ macro_rules! acquiring_owned {
                 Ok(self.own(self.acquire_many(count)?))
             }
 
-            /// As [`try_acquire`](Self::try_acquire), with a permit that keeps the
-            /// semaphore alive.
+            /// Takes a permit that keeps the semaphore alive, as
+            /// [`try_acquire`](Self::try_acquire) does.
             pub fn try_acquire_owned(self: &Arc<Self>) -> Option<OwnedPermit<B>> {
                 self.try_acquire().map(|permit| self.own(permit))
             }
 
-            /// As [`try_acquire_many`](Self::try_acquire_many), with permits that keep
-            /// the semaphore alive.
+            /// Takes `count` permits that keep the semaphore alive, as
+            /// [`try_acquire_many`](Self::try_acquire_many) does.
             ///
             /// # Errors
             ///
-            /// [`TooMany`] when there are fewer permits in all.
+            /// [`TooMany`] when there are fewer permits in all, or it is
+            /// closed.
             pub fn try_acquire_many_owned(
                 self: &Arc<Self>,
                 count: u32,
@@ -299,8 +351,8 @@ macro_rules! acquiring_owned {
         }
 
         impl<B: Backend> ClosableSemaphore<B> {
-            /// As [`acquire`](Self::acquire), with a permit that keeps the semaphore
-            /// alive.
+            /// Takes a permit that keeps the semaphore alive, as
+            /// [`acquire`](Self::acquire) does.
             ///
             /// # Errors
             ///
@@ -309,8 +361,8 @@ macro_rules! acquiring_owned {
                 Ok(self.own(self.acquire()?))
             }
 
-            /// As [`acquire_many`](Self::acquire_many), with permits that keep the
-            /// semaphore alive.
+            /// Takes `count` permits that keep the semaphore alive, as
+            /// [`acquire_many`](Self::acquire_many) does.
             ///
             /// # Errors
             ///
@@ -322,8 +374,8 @@ macro_rules! acquiring_owned {
                 Ok(self.own(self.acquire_many(count)?))
             }
 
-            /// As [`try_acquire`](Self::try_acquire), with a permit that keeps the
-            /// semaphore alive.
+            /// Takes a permit that keeps the semaphore alive, as
+            /// [`try_acquire`](Self::try_acquire) does.
             ///
             /// # Errors
             ///
@@ -332,8 +384,8 @@ macro_rules! acquiring_owned {
                 Ok(self.try_acquire()?.map(|permit| self.own(permit)))
             }
 
-            /// As [`try_acquire_many`](Self::try_acquire_many), with permits that keep
-            /// the semaphore alive.
+            /// Takes `count` permits that keep the semaphore alive, as
+            /// [`try_acquire_many`](Self::try_acquire_many) does.
             ///
             /// # Errors
             ///

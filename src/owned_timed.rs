@@ -19,8 +19,8 @@ use crate::wait::until::Until;
 macro_rules! acquiring_owned_timed {
     ($permit:ident) => {
         impl<R: Rules, B: Backend> FifoLock<R, B> {
-            /// As [`acquire_for`](Self::acquire_for), with a hold that keeps the lock
-            /// alive.
+            /// Enters in `mode`, as [`acquire_for`](Self::acquire_for) does,
+            /// with a hold that keeps the lock alive.
             pub fn acquire_owned_for(
                 self: &Arc<Self>,
                 mode: R::Mode,
@@ -29,8 +29,8 @@ macro_rules! acquiring_owned_timed {
                 self.acquire_for(mode, timeout).map(|hold| self.own(hold))
             }
 
-            /// As [`acquire_until`](Self::acquire_until), with a hold that keeps the
-            /// lock alive.
+            /// Enters in `mode`, as [`acquire_until`](Self::acquire_until)
+            /// does, with a hold that keeps the lock alive.
             pub fn acquire_owned_until(
                 self: &Arc<Self>,
                 mode: R::Mode,
@@ -39,8 +39,9 @@ macro_rules! acquiring_owned_timed {
                 self.acquire_until(mode, deadline).map(|hold| self.own(hold))
             }
 
-            /// As [`acquire_many_for`](Self::acquire_many_for), with a hold that keeps
-            /// the lock alive.
+            /// Enters with `weight` units of `mode`, as
+            /// [`acquire_many_for`](Self::acquire_many_for) does, with a hold
+            /// that keeps the lock alive.
             ///
             /// # Errors
             ///
@@ -54,8 +55,9 @@ macro_rules! acquiring_owned_timed {
                 Ok(self.acquire_many_for(mode, weight, timeout)?.map(|hold| self.own(hold)))
             }
 
-            /// As [`acquire_many_until`](Self::acquire_many_until), with a hold that
-            /// keeps the lock alive.
+            /// Enters with `weight` units of `mode`, as
+            /// [`acquire_many_until`](Self::acquire_many_until) does, with a
+            /// hold that keeps the lock alive.
             ///
             /// # Errors
             ///
@@ -71,8 +73,8 @@ macro_rules! acquiring_owned_timed {
         }
 
         impl<B: Backend> Semaphore<B> {
-            /// As [`acquire_for`](Self::acquire_for), with a permit that keeps the
-            /// semaphore alive.
+            /// Takes a permit that keeps the semaphore alive, as
+            /// [`acquire_for`](Self::acquire_for) does.
             pub fn acquire_owned_for(
                 self: &Arc<Self>,
                 timeout: Duration,
@@ -80,8 +82,8 @@ macro_rules! acquiring_owned_timed {
                 self.acquire_for(timeout).map(|permit| self.own(permit))
             }
 
-            /// As [`acquire_until`](Self::acquire_until), with a permit that keeps the
-            /// semaphore alive.
+            /// Takes a permit that keeps the semaphore alive, as
+            /// [`acquire_until`](Self::acquire_until) does.
             pub fn acquire_owned_until(
                 self: &Arc<Self>,
                 deadline: Instant,
@@ -89,12 +91,13 @@ macro_rules! acquiring_owned_timed {
                 self.acquire_until(deadline).map(|permit| self.own(permit))
             }
 
-            /// As [`acquire_many_for`](Self::acquire_many_for), with permits that keep
-            /// the semaphore alive.
+            /// Takes `count` permits that keep the semaphore alive, as
+            /// [`acquire_many_for`](Self::acquire_many_for) does.
             ///
             /// # Errors
             ///
-            /// [`TooMany`] when there are fewer permits in all.
+            /// [`TooMany`] when there are fewer permits in all, or it is
+            /// closed; also when that comes about while this waits.
             pub fn acquire_many_owned_for(
                 self: &Arc<Self>,
                 count: u32,
@@ -103,12 +106,13 @@ macro_rules! acquiring_owned_timed {
                 Ok(self.acquire_many_for(count, timeout)?.map(|permit| self.own(permit)))
             }
 
-            /// As [`acquire_many_until`](Self::acquire_many_until), with permits that
-            /// keep the semaphore alive.
+            /// Takes `count` permits that keep the semaphore alive, as
+            /// [`acquire_many_until`](Self::acquire_many_until) does.
             ///
             /// # Errors
             ///
-            /// [`TooMany`] when there are fewer permits in all.
+            /// [`TooMany`] when there are fewer permits in all, or it is
+            /// closed; also when that comes about while this waits.
             pub fn acquire_many_owned_until(
                 self: &Arc<Self>,
                 count: u32,
@@ -119,8 +123,8 @@ macro_rules! acquiring_owned_timed {
         }
 
         impl<B: Backend> ClosableSemaphore<B> {
-            /// As [`acquire_for`](Self::acquire_for), with a permit that keeps the
-            /// semaphore alive.
+            /// Takes a permit that keeps the semaphore alive, as
+            /// [`acquire_for`](Self::acquire_for) does.
             ///
             /// # Errors
             ///
@@ -132,8 +136,8 @@ macro_rules! acquiring_owned_timed {
                 Ok(self.acquire_for(timeout)?.map(|permit| self.own(permit)))
             }
 
-            /// As [`acquire_until`](Self::acquire_until), with a permit that keeps the
-            /// semaphore alive.
+            /// Takes a permit that keeps the semaphore alive, as
+            /// [`acquire_until`](Self::acquire_until) does.
             ///
             /// # Errors
             ///
@@ -145,8 +149,8 @@ macro_rules! acquiring_owned_timed {
                 Ok(self.acquire_until(deadline)?.map(|permit| self.own(permit)))
             }
 
-            /// As [`acquire_many_for`](Self::acquire_many_for), with permits that keep
-            /// the semaphore alive.
+            /// Takes `count` permits that keep the semaphore alive, as
+            /// [`acquire_many_for`](Self::acquire_many_for) does.
             ///
             /// # Errors
             ///
@@ -159,8 +163,8 @@ macro_rules! acquiring_owned_timed {
                 Ok(self.acquire_many_for(count, timeout)?.map(|permit| self.own(permit)))
             }
 
-            /// As [`acquire_many_until`](Self::acquire_many_until), with permits that
-            /// keep the semaphore alive.
+            /// Takes `count` permits that keep the semaphore alive, as
+            /// [`acquire_many_until`](Self::acquire_many_until) does.
             ///
             /// # Errors
             ///
@@ -181,7 +185,8 @@ pub(crate) use acquiring_owned_timed;
 acquiring_owned_timed!(OwnedPermit);
 
 impl<R: Rules, B: Backend, L: ?Sized + Kept<R, B>> OwnedHold<R, B, L> {
-    /// As [`Hold::convert_for`](crate::Hold::convert_for).
+    /// Changes its mode in one step, waiting no longer than `timeout`: see
+    /// [`Hold::convert_for`](crate::Hold::convert_for).
     ///
     /// # Errors
     ///
@@ -191,7 +196,8 @@ impl<R: Rules, B: Backend, L: ?Sized + Kept<R, B>> OwnedHold<R, B, L> {
         hold::convert(self, request, &Until::after(timeout))
     }
 
-    /// As [`Hold::convert_until`](crate::Hold::convert_until).
+    /// Changes its mode in one step, waiting no longer than until `deadline`:
+    /// see [`Hold::convert_until`](crate::Hold::convert_until).
     ///
     /// # Errors
     ///

@@ -50,6 +50,10 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// # Blocking
     ///
     /// Blocks the calling thread or core.
+    ///
+    /// # Panics
+    ///
+    /// As [`acquire`](Self::acquire).
     #[doc(alias = "lock_timeout")]
     #[doc(alias = "try_lock_for")]
     #[doc(alias = "try_acquire_for")]
@@ -60,6 +64,14 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// Enters in `mode`, waiting in line no longer than until `deadline`. One
     /// that is past counts as a zero timeout; otherwise as
     /// [`acquire_for`](Self::acquire_for).
+    ///
+    /// # Blocking
+    ///
+    /// As [`acquire`](Self::acquire).
+    ///
+    /// # Panics
+    ///
+    /// As [`acquire`](Self::acquire).
     pub fn acquire_until(&self, mode: R::Mode, deadline: Instant) -> Option<Hold<'_, R, B>> {
         self.acquire_limited(mode, 1, Until::at(deadline))
     }
@@ -67,9 +79,17 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// Enters with `weight` units of `mode`, waiting in line no longer than
     /// `timeout`. See [`acquire_many`](Self::acquire_many).
     ///
+    /// # Blocking
+    ///
+    /// As [`acquire`](Self::acquire).
+    ///
     /// # Errors
     ///
     /// [`TooMany`] when not even an empty lock would admit so many.
+    ///
+    /// # Panics
+    ///
+    /// As [`acquire`](Self::acquire).
     pub fn acquire_many_for(
         &self,
         mode: R::Mode,
@@ -83,9 +103,17 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// Enters with `weight` units of `mode`, waiting in line no longer than
     /// until `deadline`. See [`acquire_many`](Self::acquire_many).
     ///
+    /// # Blocking
+    ///
+    /// As [`acquire`](Self::acquire).
+    ///
     /// # Errors
     ///
     /// [`TooMany`] when not even an empty lock would admit so many.
+    ///
+    /// # Panics
+    ///
+    /// As [`acquire`](Self::acquire).
     pub fn acquire_many_until(
         &self,
         mode: R::Mode,
@@ -106,21 +134,39 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
 }
 
 impl<R: Rules, B: Backend> Hold<'_, R, B> {
-    /// As [`convert`](Self::convert), waiting no longer than `timeout`.
+    /// Changes its mode in one step, as [`convert`](Self::convert), waiting no
+    /// longer than `timeout`.
+    ///
+    /// # Blocking
+    ///
+    /// As [`convert`](Self::convert).
     ///
     /// # Errors
     ///
     /// As [`convert`](Self::convert), and [`ConvertError::TimedOut`].
+    ///
+    /// # Panics
+    ///
+    /// As [`convert`](Self::convert).
     pub fn convert_for(&mut self, mode: R::Mode, timeout: Duration) -> Result<(), ConvertError> {
         let request = hold::conversion(self, mode);
         hold::convert(self, request, &Until::after(timeout))
     }
 
-    /// As [`convert`](Self::convert), waiting no longer than until `deadline`.
+    /// Changes its mode in one step, as [`convert`](Self::convert), waiting no
+    /// longer than until `deadline`.
+    ///
+    /// # Blocking
+    ///
+    /// As [`convert`](Self::convert).
     ///
     /// # Errors
     ///
     /// As [`convert`](Self::convert), and [`ConvertError::TimedOut`].
+    ///
+    /// # Panics
+    ///
+    /// As [`convert`](Self::convert).
     pub fn convert_until(&mut self, mode: R::Mode, deadline: Instant) -> Result<(), ConvertError> {
         let request = hold::conversion(self, mode);
         hold::convert(self, request, &Until::at(deadline))
@@ -128,27 +174,39 @@ impl<R: Rules, B: Backend> Hold<'_, R, B> {
 }
 
 impl<B: Backend> Semaphore<B> {
-    /// Takes a permit, waiting in line no longer than `timeout`.
+    /// Takes a permit, waiting in line no longer than `timeout`;
+    /// `None`: the time was over, or it is closed, or was so meanwhile.
     ///
-    /// A closed semaphore gives none, and does not wait for it.
+    /// # Blocking
+    ///
+    /// Blocks the calling thread.
     #[doc(alias = "try_acquire_for")]
     pub fn acquire_for(&self, timeout: Duration) -> Option<Permit<'_, B>> {
         self.wait_within::<Plain>(semaphore::ONE, &Until::after(timeout)).ok().flatten()
     }
 
-    /// Takes a permit, waiting in line no longer than until `deadline`.
+    /// Takes a permit, waiting in line no longer than until `deadline`;
+    /// `None`: the time was over, or it is closed, or was so meanwhile.
     ///
-    /// A closed semaphore gives none, and does not wait for it.
+    /// # Blocking
+    ///
+    /// Blocks the calling thread.
     #[doc(alias = "try_acquire_until")]
     pub fn acquire_until(&self, deadline: Instant) -> Option<Permit<'_, B>> {
         self.wait_within::<Plain>(semaphore::ONE, &Until::at(deadline)).ok().flatten()
     }
 
-    /// Takes `count` permits, waiting in line no longer than `timeout`.
+    /// Takes `count` permits, waiting in line no longer than `timeout`;
+    /// `None`: the time was over.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks the calling thread.
     ///
     /// # Errors
     ///
-    /// [`TooMany`] when there are fewer permits in all.
+    /// [`TooMany`] when there are fewer permits in all, or it is closed; also
+    /// when that comes about while this waits.
     pub fn acquire_many_for(
         &self,
         count: u32,
@@ -157,11 +215,17 @@ impl<B: Backend> Semaphore<B> {
         self.many_within::<Counted>(count, &Until::after(timeout))
     }
 
-    /// Takes `count` permits, waiting in line no longer than until `deadline`.
+    /// Takes `count` permits, waiting in line no longer than until `deadline`;
+    /// `None`: the time was over.
+    ///
+    /// # Blocking
+    ///
+    /// Blocks the calling thread.
     ///
     /// # Errors
     ///
-    /// [`TooMany`] when there are fewer permits in all.
+    /// [`TooMany`] when there are fewer permits in all, or it is closed; also
+    /// when that comes about while this waits.
     pub fn acquire_many_until(
         &self,
         count: u32,
@@ -176,7 +240,9 @@ impl<B: Backend> Semaphore<B> {
 }
 
 impl<B: Backend> ClosableSemaphore<B> {
-    /// As [`Semaphore::acquire_for`].
+    /// Takes a permit, waiting in line no longer than `timeout`; `None`: the
+    /// time was over, or it is closed, or was so meanwhile. See
+    /// [`Semaphore::acquire_for`].
     ///
     /// # Errors
     ///
@@ -185,7 +251,9 @@ impl<B: Backend> ClosableSemaphore<B> {
         self.one_within(&Until::after(timeout))
     }
 
-    /// As [`Semaphore::acquire_until`].
+    /// Takes a permit, waiting in line no longer than until `deadline`; `None`:
+    /// the time was over, or it is closed, or was so meanwhile. See
+    /// [`Semaphore::acquire_until`].
     ///
     /// # Errors
     ///
@@ -194,7 +262,8 @@ impl<B: Backend> ClosableSemaphore<B> {
         self.one_within(&Until::at(deadline))
     }
 
-    /// As [`Semaphore::acquire_many_for`].
+    /// Takes `count` permits, waiting in line no longer than `timeout`; `None`:
+    /// the time was over. See [`Semaphore::acquire_many_for`].
     ///
     /// # Errors
     ///
@@ -207,7 +276,8 @@ impl<B: Backend> ClosableSemaphore<B> {
         self.inner().many_within::<ToldMany>(count, &Until::after(timeout))
     }
 
-    /// As [`Semaphore::acquire_many_until`].
+    /// Takes `count` permits, waiting in line no longer than until `deadline`;
+    /// `None`: the time was over. See [`Semaphore::acquire_many_until`].
     ///
     /// # Errors
     ///

@@ -533,6 +533,22 @@ fn kept_permits_are_counted() {
         let told = desk.told();
         assert_eq!((told.len(), told[0].3), (1, ms(5)));
         assert_eq!((slots.available_permits(), slots.report().total_hold), (3, ms(5)));
+
+        // Those that keep it alive as well; what is used up was held until then.
+        let slots = Arc::new(Semaphore::observed(3, desk.probe("slots")));
+        let mut two = slots.acquire_many_owned(2).expect("there are three");
+        desk.clock.advance(ms(1));
+        let one = two.split(1).expect("there are two");
+        assert_eq!(Arc::strong_count(&slots), 3);
+        desk.clock.advance(ms(1));
+        assert_eq!(two.merge(one).map_err(|one| one.count()), Ok(()));
+        assert_eq!((two.count(), Arc::strong_count(&slots)), (2, 2));
+        assert_eq!(slots.report().total_hold, ms(0));
+        two.forget();
+        assert_eq!((slots.permits(), slots.available_permits()), (1, 1));
+        assert_eq!((slots.report().total_hold, Arc::strong_count(&slots)), (ms(2), 1));
+        slots.add_permits(2).expect("so many can be");
+        assert_eq!((slots.remove_permits(1), slots.permits()), (1, 2));
     });
 }
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 use portunus::prelude::*;
 use portunus::rules::{self, Access, ReadWrite};
 use portunus::sync::{FifoLock, Mutex, RwLock, Semaphore};
-use portunus::{ConvertError, Held, Mode, PerMode, Rules, TooMany};
+use portunus::{AcquireError, ConvertError, Held, Mode, PerMode, Rules, TooMany};
 
 // === Catching panics ===
 
@@ -442,6 +442,12 @@ fn errors_are_errors() {
     let error = ask(&Semaphore::new(3)).unwrap_err();
     assert!(error.source().is_none());
     assert_eq!(error.downcast_ref::<TooMany>().map(TooMany::requested), Some(4));
+
+    // What is shown as another error is not that one's consequence.
+    let slots = portunus::sync::ClosableSemaphore::new(3);
+    let error = slots.acquire_many(4).unwrap_err();
+    let AcquireError::TooMany(inner) = error else { panic!("{error}") };
+    assert!(error.to_string() == inner.to_string() && error.source().is_none());
 }
 
 /// The error of a request that is refused by its first poll.
@@ -459,9 +465,9 @@ fn too_many() {
     assert_eq!((error.requested(), error.limit()), (4, 3));
     assert_eq!(
         error.to_string(),
-        "asked for 4 units of a lock that has at most 3: the request could never be served"
+        "asked for 4 permits of a semaphore that has 3 in all: the request could never be served"
     );
-    assert_eq!(format!("{error:?}"), "TooMany { requested: 4, limit: 3 }");
+    assert_eq!(format!("{error:?}"), "TooMany { requested: 4, limit: 3, of: Semaphore }");
 
     // Every way of asking says the same.
     assert_eq!(permits.try_acquire_many(4).unwrap_err(), error);
@@ -471,7 +477,12 @@ fn too_many() {
     assert_eq!(permits.acquire_many_owned(4).unwrap_err(), error);
     assert_eq!(refusal(permits.acquire_many_owned_async(4)), error);
     let lock = FifoLock::new(rules::Semaphore::new(3));
-    assert_eq!(lock.acquire_many(rules::Permit::Permit, 4).unwrap_err(), error);
+    let error = lock.acquire_many(rules::Permit::Permit, 4).unwrap_err();
+    assert_eq!((error.requested(), error.limit()), (4, 3));
+    assert_eq!(
+        error.to_string(),
+        "asked for 4 units of a lock that has at most 3: the request could never be served"
+    );
     assert_eq!(lock.try_acquire_many(rules::Permit::Permit, 4).unwrap_err(), error);
     assert_eq!(refusal(lock.acquire_many_async(rules::Permit::Permit, 4)), error);
 

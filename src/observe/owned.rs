@@ -30,8 +30,6 @@ use crate::raw::mode::Rules;
 pub type OwnedHold<R, B> = Hold<Arc<FifoLock<R, B>>>;
 
 /// Permits that keep their semaphore alive, and so may outlive every borrow.
-///
-/// They can't be split or merged, unlike those that borrow it.
 pub type OwnedPermit<B> = Permit<Arc<Semaphore<B>>>;
 
 /// Permits that keep their [`ClosableSemaphore`] alive.

@@ -38,6 +38,8 @@ pub struct Permit<S: Deref<Target: Counting>> {
     semaphore: S,
     count: u32,
     lined: bool,
+    /// They are part of others now, with which their time goes on.
+    merged: bool,
     since: Duration,
 }
 
@@ -52,13 +54,50 @@ impl<S: Deref<Target: Counting>> Permit<S> {
     /// Of what plain permits of the same semaphore had.
     pub(super) fn new(semaphore: S, stamped: Stamped<Parts>) -> Self {
         let (count, lined) = stamped.guard;
-        Self { semaphore, count, lined, since: stamped.since }
+        Self { semaphore, count, lined, merged: false, since: stamped.since }
     }
 
     /// How many permits these are.
     #[must_use]
     pub fn count(&self) -> u32 {
         self.count
+    }
+
+    /// Takes `count` of them out into a permit of their own, as
+    /// [`crate::Permit::split`]. Both parts are held since then.
+    pub fn split(&mut self, count: u32) -> Option<Self>
+    where
+        S: Clone,
+    {
+        self.count = self.count.checked_sub(count)?;
+        let parts = Stamped { guard: (count, self.lined), since: self.since };
+        Some(Self::new(self.semaphore.clone(), parts))
+    }
+
+    /// Adds the permits of `other` to these, as [`crate::Permit::merge`].
+    /// Together they are held since the first of both.
+    ///
+    /// # Errors
+    ///
+    /// `other`, untouched.
+    pub fn merge(&mut self, mut other: Self) -> Result<(), Self> {
+        let sum = self.count.checked_add(other.count);
+        match sum {
+            Some(sum) if ptr::eq(self.semaphore.counted(), other.semaphore.counted()) => {
+                self.count = sum;
+                self.since = self.since.min(other.since);
+                (other.count, other.merged) = (0, true);
+                Ok(())
+            }
+            _ => Err(other),
+        }
+    }
+
+    /// Uses them up, as [`crate::Permit::forget`], and notes their time: the
+    /// semaphore has so many permits fewer.
+    pub fn forget(mut self) {
+        let count = mem::take(&mut self.count);
+        self.semaphore.counted().semaphore().permit(count, self.lined).forget();
     }
 
     #[allow(dead_code, reason = "with an allocator")]
@@ -83,36 +122,13 @@ impl<'a, B: Backend> Permit<&'a Semaphore<B>> {
     pub fn semaphore(&self) -> &'a Semaphore<B> {
         self.semaphore
     }
-
-    /// As [`crate::Permit::split`]. Both parts are held since then.
-    pub fn split(&mut self, count: u32) -> Option<Self> {
-        self.count = self.count.checked_sub(count)?;
-        let parts = Stamped { guard: (count, self.lined), since: self.since };
-        Some(Self::new(self.semaphore, parts))
-    }
-
-    /// As [`crate::Permit::merge`]. Together they are held since the first of
-    /// both.
-    ///
-    /// # Errors
-    ///
-    /// `other`, untouched.
-    pub fn merge(&mut self, other: Self) -> Result<(), Self> {
-        let sum = self.count.checked_add(other.count);
-        match sum {
-            Some(sum) if ptr::eq(self.semaphore, other.semaphore) => {
-                self.count = sum;
-                self.since = self.since.min(other.since);
-                mem::forget(other);
-                Ok(())
-            }
-            _ => Err(other),
-        }
-    }
 }
 
 impl<S: Deref<Target: Counting>> Drop for Permit<S> {
     fn drop(&mut self) {
+        if self.merged {
+            return;
+        }
         let semaphore = self.semaphore.counted();
         drop(semaphore.semaphore().permit(self.count, self.lined));
         semaphore.probe().left(self.since, &Mode::Permit);

@@ -44,7 +44,8 @@ macro_rules! counted {
             Self::observed(permits, Probe::new())
         }
 
-        /// As [`crate::Semaphore::resize`].
+        /// Makes it a semaphore of so many permits: see
+        /// [`crate::Semaphore::resize`].
         ///
         /// # Errors
         ///
@@ -53,27 +54,50 @@ macro_rules! counted {
             self.$semaphore.resize(permits)
         }
 
-        /// As [`crate::Semaphore::close`].
+        /// Gives it `permits` more, in one step, as
+        /// [`crate::Semaphore::add_permits`].
+        ///
+        /// # Errors
+        ///
+        /// [`TooManyPermits`] if there would be more than
+        /// [`MAX_PERMITS`](Self::MAX_PERMITS); nothing has changed then.
+        pub fn add_permits(&self, permits: usize) -> Result<(), TooManyPermits> {
+            self.$semaphore.add_permits(permits)
+        }
+
+        /// Takes `permits` away from it, or all if there are fewer, in one
+        /// step, as [`crate::Semaphore::remove_permits`]. Returns how many
+        /// these were.
+        pub fn remove_permits(&self, permits: usize) -> usize {
+            self.$semaphore.remove_permits(permits)
+        }
+
+        /// Gives out no permit any more, and sends everybody in line away: see
+        /// [`crate::Semaphore::close`].
         pub fn close(&self) {
             self.$semaphore.close();
         }
 
         /// Whether it has been closed.
+        #[must_use]
         pub fn is_closed(&self) -> bool {
             self.$semaphore.is_closed()
         }
 
         /// How many permits are free now: a snapshot.
+        #[must_use]
         pub fn available_permits(&self) -> usize {
             self.$semaphore.available_permits()
         }
 
         /// How many permits there are in all, free or taken.
+        #[must_use]
         pub fn permits(&self) -> usize {
             self.$semaphore.permits()
         }
 
         /// How many requests wait now.
+        #[must_use]
         pub fn waiting(&self) -> usize {
             self.$semaphore.waiting()
         }
@@ -94,7 +118,8 @@ impl<B: Backend> Semaphore<B> {
         Self { semaphore: semaphore::Semaphore::new(permits), probe }
     }
 
-    /// As [`crate::Semaphore::acquire`].
+    /// Takes a permit, waiting in line until there is one: see
+    /// [`crate::Semaphore::acquire`].
     ///
     /// # Panics
     ///
@@ -107,25 +132,29 @@ impl<B: Backend> Semaphore<B> {
         }
     }
 
-    /// As [`crate::Semaphore::acquire_many`].
+    /// Takes `count` permits, waiting in line until all of them are free at
+    /// once: see [`crate::Semaphore::acquire_many`].
     ///
     /// # Errors
     ///
-    /// [`TooMany`] when there are fewer permits in all.
+    /// [`TooMany`] when there are fewer permits in all, or it is closed; also
+    /// when that comes about while this waits.
     pub fn acquire_many(&self, count: u32) -> Result<Permit<&Self>, TooMany> {
         Counted::output(self.wait::<Counted>(request(count)), count)
     }
 
-    /// As [`crate::Semaphore::try_acquire`].
+    /// Takes a permit if one is free and nobody waits: see
+    /// [`crate::Semaphore::try_acquire`].
     pub fn try_acquire(&self) -> Option<Permit<&Self>> {
         self.try_enter::<Plain>(ONE).ok().flatten()
     }
 
-    /// As [`crate::Semaphore::try_acquire_many`].
+    /// Takes `count` permits if they are free and nobody waits: see
+    /// [`crate::Semaphore::try_acquire_many`].
     ///
     /// # Errors
     ///
-    /// [`TooMany`] when there are fewer permits in all.
+    /// [`TooMany`] when there are fewer permits in all, or it is closed.
     pub fn try_acquire_many(&self, count: u32) -> Result<Option<Permit<&Self>>, TooMany> {
         Counted::output(self.try_enter::<Counted>(request(count)), count)
     }
@@ -229,7 +258,8 @@ impl<B: Backend> ClosableSemaphore<B> {
         Self { inner: Semaphore::observed(permits, probe) }
     }
 
-    /// As [`crate::ClosableSemaphore::acquire`].
+    /// Takes a permit, waiting in line until there is one: see
+    /// [`crate::ClosableSemaphore::acquire`].
     ///
     /// # Errors
     ///
@@ -238,7 +268,8 @@ impl<B: Backend> ClosableSemaphore<B> {
         Told::output(self.inner.wait::<Told>(ONE), 1)
     }
 
-    /// As [`crate::ClosableSemaphore::acquire_many`].
+    /// Takes `count` permits, waiting in line until all of them are free at
+    /// once: see [`crate::ClosableSemaphore::acquire_many`].
     ///
     /// # Errors
     ///
@@ -247,7 +278,8 @@ impl<B: Backend> ClosableSemaphore<B> {
         ToldMany::output(self.inner.wait::<ToldMany>(request(count)), count)
     }
 
-    /// As [`crate::ClosableSemaphore::try_acquire`].
+    /// Takes a permit if one is free and nobody waits: see
+    /// [`crate::ClosableSemaphore::try_acquire`].
     ///
     /// # Errors
     ///
@@ -256,7 +288,8 @@ impl<B: Backend> ClosableSemaphore<B> {
         Told::output(self.inner.try_enter::<Told>(ONE), 1)
     }
 
-    /// As [`crate::ClosableSemaphore::try_acquire_many`].
+    /// Takes `count` permits if they are free and nobody waits: see
+    /// [`crate::ClosableSemaphore::try_acquire_many`].
     ///
     /// # Errors
     ///

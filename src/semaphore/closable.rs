@@ -62,7 +62,8 @@ impl<B: Backend> ClosableSemaphore<B> {
         }
     }
 
-    /// As [`Semaphore::acquire`].
+    /// Takes a permit, waiting in line until there is one: see
+    /// [`Semaphore::acquire`].
     ///
     /// # Errors
     ///
@@ -72,7 +73,8 @@ impl<B: Backend> ClosableSemaphore<B> {
         Told::output(self.semaphore.wait::<Told>(ONE), 1)
     }
 
-    /// As [`Semaphore::acquire_many`].
+    /// Takes `count` permits, waiting in line until all of them are free at
+    /// once: see [`Semaphore::acquire_many`].
     ///
     /// # Errors
     ///
@@ -83,7 +85,8 @@ impl<B: Backend> ClosableSemaphore<B> {
         ToldMany::output(self.semaphore.wait::<ToldMany>(request(count)), count)
     }
 
-    /// As [`Semaphore::try_acquire`].
+    /// Takes a permit if one is free and nobody waits: see
+    /// [`Semaphore::try_acquire`].
     ///
     /// # Errors
     ///
@@ -93,7 +96,8 @@ impl<B: Backend> ClosableSemaphore<B> {
         Told::output(self.semaphore.try_request::<Told>(ONE), 1)
     }
 
-    /// As [`Semaphore::try_acquire_many`].
+    /// Takes `count` permits if they are free and nobody waits: see
+    /// [`Semaphore::try_acquire_many`].
     ///
     /// # Errors
     ///
@@ -102,13 +106,29 @@ impl<B: Backend> ClosableSemaphore<B> {
         ToldMany::output(self.semaphore.try_request::<ToldMany>(request(count)), count)
     }
 
-    /// As [`Semaphore::resize`].
+    /// Makes it a semaphore of so many permits: see [`Semaphore::resize`].
     ///
     /// # Errors
     ///
     /// [`TooManyPermits`] for more than [`MAX_PERMITS`](Self::MAX_PERMITS).
     pub fn resize(&self, permits: usize) -> Result<(), TooManyPermits> {
         self.semaphore.resize(permits)
+    }
+
+    /// Gives it `permits` more, in one step, as [`Semaphore::add_permits`].
+    ///
+    /// # Errors
+    ///
+    /// [`TooManyPermits`] if there would be more than
+    /// [`MAX_PERMITS`](Self::MAX_PERMITS); nothing has changed then.
+    pub fn add_permits(&self, permits: usize) -> Result<(), TooManyPermits> {
+        self.semaphore.add_permits(permits)
+    }
+
+    /// Takes `permits` away from it, or all if there are fewer, in one step, as
+    /// [`Semaphore::remove_permits`]. Returns how many these were.
+    pub fn remove_permits(&self, permits: usize) -> usize {
+        self.semaphore.remove_permits(permits)
     }
 
     /// Gives out no permit any more, and sends everybody in line away with
@@ -122,21 +142,27 @@ impl<B: Backend> ClosableSemaphore<B> {
     }
 
     /// Whether it has been closed.
+    #[must_use]
     pub fn is_closed(&self) -> bool {
         self.semaphore.is_closed()
     }
 
-    /// As [`Semaphore::available_permits`].
+    /// How many permits are free now: a snapshot. See
+    /// [`Semaphore::available_permits`].
+    #[must_use]
     pub fn available_permits(&self) -> usize {
         self.semaphore.available_permits()
     }
 
-    /// As [`Semaphore::permits`].
+    /// How many permits there are in all, free or taken, without those that
+    /// were [forgotten](Permit::forget). See [`Semaphore::permits`].
+    #[must_use]
     pub fn permits(&self) -> usize {
         self.semaphore.permits()
     }
 
-    /// As [`Semaphore::waiting`].
+    /// How many requests wait now: see [`Semaphore::waiting`].
+    #[must_use]
     pub fn waiting(&self) -> usize {
         self.semaphore.waiting()
     }

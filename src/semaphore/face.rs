@@ -60,8 +60,8 @@ impl Face for Counted {
 
     fn output<P>(result: Result<P, Refusal>, requested: u32) -> Result<P, TooMany> {
         result.map_err(|why| match why {
-            Refusal::TooMany(limit) => TooMany::new(requested, limit),
-            Refusal::Closed => TooMany::new(requested, 0),
+            Refusal::TooMany(limit) => TooMany::permits(requested, limit),
+            Refusal::Closed => TooMany::closed(requested),
         })
     }
 }
@@ -93,7 +93,7 @@ impl Face for ToldMany {
 
     fn output<P>(result: Result<P, Refusal>, requested: u32) -> Result<P, AcquireError> {
         result.map_err(|why| match why {
-            Refusal::TooMany(limit) => TooMany::new(requested, limit).into(),
+            Refusal::TooMany(limit) => TooMany::permits(requested, limit).into(),
             Refusal::Closed => Closed(()).into(),
         })
     }

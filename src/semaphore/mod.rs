@@ -116,7 +116,8 @@ pub(crate) const fn request(count: u32) -> Request {
 /// when all of them are free at once, and nobody behind it before it.
 ///
 /// With no permits at all, [`acquire`](Self::acquire) waits until there are
-/// some, which only a [`resize`](Self::resize) can bring about: a gate.
+/// some, which only a [`resize`](Self::resize) can bring about, or
+/// [`add_permits`](Self::add_permits): a gate.
 /// [`acquire_many`](Self::acquire_many) errs.
 ///
 /// # Closing
@@ -129,7 +130,7 @@ pub(crate) const fn request(count: u32) -> Request {
 /// | | after `close` |
 /// |---|---|
 /// | `try_…` of one, and timed ones of one | `None`, at once |
-/// | everything with `many` | [`TooMany`] with the limit 0 |
+/// | everything with `many` | [`TooMany`] that says so, with the limit 0 |
 /// | `acquire`, `acquire_owned`, awaited ones of one | panic |
 #[doc(alias = "BoundedSemaphore")]
 #[doc(alias = "sem_t")]
@@ -186,8 +187,8 @@ impl<B: Backend> Semaphore<B> {
     ///
     /// # Errors
     ///
-    /// [`TooMany`] when there are fewer permits in all, also when they become
-    /// fewer while this waits.
+    /// [`TooMany`] when there are fewer permits in all, or it is closed; also
+    /// when that comes about while this waits.
     pub fn acquire_many(&self, count: u32) -> Result<Permit<'_, B>, TooMany> {
         Counted::output(self.wait::<Counted>(request(count)), count)
     }
@@ -202,7 +203,7 @@ impl<B: Backend> Semaphore<B> {
     ///
     /// # Errors
     ///
-    /// [`TooMany`] when there are fewer permits in all.
+    /// [`TooMany`] when there are fewer permits in all, or it is closed.
     pub fn try_acquire_many(&self, count: u32) -> Result<Option<Permit<'_, B>>, TooMany> {
         Counted::output(self.try_request::<Counted>(request(count)), count)
     }
@@ -241,12 +242,96 @@ impl<B: Backend> Semaphore<B> {
     ///
     /// [`TooManyPermits`] for more than [`MAX_PERMITS`](Self::MAX_PERMITS);
     /// nothing has changed then.
-    #[doc(alias = "add_permits")]
-    #[doc(alias = "forget_permits")]
+    ///
+    /// # Panics
+    ///
+    /// If a waker does of one whom it lets in or sends away. All is done then,
+    /// and all are told.
     pub fn resize(&self, permits: usize) -> Result<(), TooManyPermits> {
         TooManyPermits::check(permits, MAX_PERMITS)?;
+        self.change(|_| permits);
+        Ok(())
+    }
+
+    /// Gives it `permits` more.
+    ///
+    /// It is one step, so that several at once add up; else as
+    /// [`resize`](Self::resize) to more: whoever fits now enters before this
+    /// returns.
+    ///
+    /// ```
+    /// use portunus::sync::Semaphore;
+    ///
+    /// // A gate: the first permit comes later.
+    /// let tickets = Semaphore::new(0);
+    /// std::thread::scope(|scope| {
+    ///     let waiting = scope.spawn(|| tickets.acquire().forget());
+    ///     tickets.add_permits(3).expect("there is room");
+    ///     waiting.join().expect("no panic");
+    /// });
+    /// // One was used up, and another is not given out.
+    /// assert_eq!(tickets.remove_permits(1), 1);
+    /// assert_eq!((tickets.permits(), tickets.available_permits()), (1, 1));
+    /// ```
+    ///
+    /// # Blocking
+    ///
+    /// It takes the inner lock.
+    ///
+    /// # Errors
+    ///
+    /// [`TooManyPermits`] if there would be more than
+    /// [`MAX_PERMITS`](Self::MAX_PERMITS); nothing has changed then.
+    ///
+    /// # Panics
+    ///
+    /// If a waker does of one whom it lets in. All is done then, and all are
+    /// told.
+    #[doc(alias = "release")]
+    pub fn add_permits(&self, permits: usize) -> Result<(), TooManyPermits> {
+        let mut fits = Ok(());
+        self.change(|before| {
+            let sum = before.saturating_add(permits);
+            fits = TooManyPermits::check(sum, MAX_PERMITS);
+            if fits.is_ok() { sum } else { before }
+        });
+        fits
+    }
+
+    /// Takes `permits` away from it, or all if there are fewer. Returns how
+    /// many these were.
+    ///
+    /// It is one step, so that several at once add up; else as
+    /// [`resize`](Self::resize) to fewer: what is taken stays taken, nobody
+    /// enters before enough has come back, and requests for more than there are
+    /// then end with [`TooMany`]. For permits that are held there is
+    /// [`Permit::forget`].
+    ///
+    /// # Blocking
+    ///
+    /// It takes the inner lock, and walks the whole line under it.
+    ///
+    /// # Panics
+    ///
+    /// If a waker does of one whom it lets in or sends away. All is done then,
+    /// and all are told.
+    #[doc(alias = "forget_permits")]
+    #[doc(alias = "reduce_permits")]
+    pub fn remove_permits(&self, permits: usize) -> usize {
+        let mut removed = 0;
+        self.change(|before| {
+            removed = permits.min(before);
+            before - removed
+        });
+        removed
+    }
+
+    /// Makes it a semaphore of as many permits as `after` says, which is told
+    /// how many there are, and runs under the inner lock.
+    fn change(&self, after: impl FnOnce(usize) -> usize) {
         self.raw.shift(0, |rules, _| {
             let before = rules.get();
+            let permits = after(before);
             // Ordering: Relaxed, as in `withheld`; under the inner lock.
             rules.withheld.store(MAX_PERMITS - permits, Ordering::Relaxed);
             match permits.cmp(&before) {
@@ -255,7 +340,6 @@ impl<B: Backend> Semaphore<B> {
                 cmp::Ordering::Greater => Shift::Freed(permits - before),
             }
         });
-        Ok(())
     }
 
     /// Gives out no permit any more, and sends everybody in line away.
@@ -279,6 +363,15 @@ impl<B: Backend> Semaphore<B> {
     /// drop(out);
     /// # Ok::<(), Closed>(())
     /// ```
+    ///
+    /// # Blocking
+    ///
+    /// It takes the inner lock, and walks the whole line under it.
+    ///
+    /// # Panics
+    ///
+    /// If a waker does of one whom it sends away. It is closed then, and all
+    /// are told.
     pub fn close(&self) {
         self.raw.shift(
             0,
@@ -289,6 +382,7 @@ impl<B: Backend> Semaphore<B> {
     }
 
     /// Whether it has been closed.
+    #[must_use]
     pub fn is_closed(&self) -> bool {
         self.raw.refusal(ONE).is_some()
     }
@@ -297,11 +391,14 @@ impl<B: Backend> Semaphore<B> {
     ///
     /// None while more are taken than there are. A closed semaphore counts
     /// those that have come back, though nobody can take them.
+    #[must_use]
     pub fn available_permits(&self) -> usize {
         MAX_PERMITS.saturating_sub(self.raw.held()[Mode::Permit] & !CLOSED)
     }
 
-    /// How many permits there are in all, free or taken.
+    /// How many permits there are in all, free or taken, without those that
+    /// were [forgotten](Permit::forget).
+    #[must_use]
     pub fn permits(&self) -> usize {
         self.raw.rules().get()
     }
@@ -309,6 +406,7 @@ impl<B: Backend> Semaphore<B> {
     /// How many requests wait now.
     ///
     /// Counts them one by one, under the inner lock.
+    #[must_use]
     pub fn waiting(&self) -> usize {
         self.raw.waiting()
     }
@@ -452,6 +550,52 @@ impl<'a, B: Backend> Permit<'a, B> {
     pub fn split(&mut self, count: u32) -> Option<Self> {
         self.count = self.count.checked_sub(count)?;
         Some(self.semaphore.permit(count, self.lined != 0))
+    }
+
+    /// Uses them up: they never go back, and the semaphore has so many
+    /// [`permits`](Semaphore::permits) fewer.
+    ///
+    /// It is one step: as many are free afterwards as before. Requests for more
+    /// than there are then end with [`TooMany`], and those behind them go on,
+    /// as when it is [resized](Semaphore::resize). If it was lowered below what
+    /// is taken, and has fewer permits than these, it has none then, and the
+    /// rest goes back.
+    ///
+    /// ```
+    /// use portunus::sync::Semaphore;
+    ///
+    /// let slots = Semaphore::new(3);
+    /// slots.acquire_many(2)?.forget();
+    /// assert_eq!((slots.permits(), slots.available_permits()), (1, 1));
+    /// assert!(slots.try_acquire_many(2).is_err());
+    /// # Ok::<(), portunus::TooMany>(())
+    /// ```
+    ///
+    /// # Blocking
+    ///
+    /// It takes the inner lock, and walks the whole line under it.
+    ///
+    /// # Panics
+    ///
+    /// If a waker does of one whom it lets in or sends away. All is done then,
+    /// and all are told.
+    pub fn forget(mut self) {
+        let semaphore = self.semaphore;
+        // A wake-up may unwind: what is used up is not there any more then.
+        let count = &mut self.count;
+        if *count == 0 {
+            return;
+        }
+        semaphore.raw.shift(0, |rules, _| {
+            let permits = rules.get();
+            let gone = u32::try_from(permits).map_or(*count, |permits| permits.min(*count));
+            *count -= gone;
+            let permits = permits - gone as usize;
+            // Ordering: Relaxed, as in `withheld`; under the inner lock.
+            rules.withheld.store(MAX_PERMITS - permits, Ordering::Relaxed);
+            // Withheld instead of held: the word is the same.
+            Shift::Withheld(0)
+        });
     }
 
     /// Adds the permits of `other` to these. Another semaphore's come back as

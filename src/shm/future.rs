@@ -18,6 +18,8 @@ use core::future::{Future, poll_fn};
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
+use futures_core::FusedFuture;
+
 use super::data::ShmType;
 use super::error::OwnerDied;
 use super::fifo_lock::{FifoLock, Hold, or_never, request};
@@ -58,6 +60,7 @@ impl<'a, R: Rules> AcquireHold<'a, R> {
         waker: &Waker,
     ) -> Poll<Option<Result<Hold<'a, R>, OwnerDied<Hold<'a, R>>>>> {
         if self.weight == 0 {
+            self.seat = Seat::Done;
             return Poll::Ready(Some(Ok(self.lock.nothing(self.mode))));
         }
         let request = self.request();
@@ -78,6 +81,12 @@ impl<'a, R: Rules> Future for AcquireHold<'a, R> {
             Some(held) => held,
             None => unreachable!("what this lock can give never becomes less"),
         })
+    }
+}
+
+impl<R: Rules> FusedFuture for AcquireHold<'_, R> {
+    fn is_terminated(&self) -> bool {
+        self.seat == Seat::Done
     }
 }
 
@@ -133,6 +142,10 @@ impl<R: Rules> FifoLock<R> {
     /// Enters with `weight` units of `mode`, suspending the task until all of
     /// them are there at once.
     ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire_async`](Self::acquire_async).
+    ///
     /// # Errors
     ///
     /// [`TooMany`], at once.
@@ -187,6 +200,12 @@ impl<'a, R: Rules> Future for ConvertHold<'a, R> {
     }
 }
 
+impl<R: Rules> FusedFuture for ConvertHold<'_, R> {
+    fn is_terminated(&self) -> bool {
+        self.hold.is_none()
+    }
+}
+
 impl<R: Rules> Drop for ConvertHold<'_, R> {
     fn drop(&mut self) {
         let mut unneeded = None;
@@ -232,8 +251,12 @@ impl<'a, R: Rules> Hold<'a, R> {
 }
 
 impl<T: ShmType> Mutex<T> {
-    /// Takes it, suspending the task until its turn comes. See
-    /// [`future`](super::future) for what dropping the future does.
+    /// Takes it, suspending the task until its turn comes.
+    ///
+    /// # Cancel safety
+    ///
+    /// See [`future`](super::future): dropped before it is ready, it leaves
+    /// the line, or the mutex goes to the next.
     ///
     /// # Errors
     ///
@@ -246,6 +269,11 @@ impl<T: ShmType> Mutex<T> {
 impl<T: ShmType, P: Preference> RwLock<T, P> {
     /// Takes shared access, suspending the task until its turn comes.
     ///
+    /// # Cancel safety
+    ///
+    /// See [`future`](super::future): dropped before it is ready, it leaves
+    /// the line, or the lock goes to the next.
+    ///
     /// # Errors
     ///
     /// [`OwnerDied`], with the guard inside.
@@ -256,6 +284,11 @@ impl<T: ShmType, P: Preference> RwLock<T, P> {
     }
 
     /// Takes exclusive access, suspending the task until its turn comes.
+    ///
+    /// # Cancel safety
+    ///
+    /// See [`future`](super::future): dropped before it is ready, it leaves
+    /// the line, or the lock goes to the next.
     ///
     /// # Errors
     ///
@@ -268,6 +301,11 @@ impl<T: ShmType, P: Preference> RwLock<T, P> {
 
     /// Takes shared access that may become exclusive, suspending the task until
     /// its turn comes.
+    ///
+    /// # Cancel safety
+    ///
+    /// See [`future`](super::future): dropped before it is ready, it leaves
+    /// the line, or the lock goes to the next.
     ///
     /// # Errors
     ///
@@ -283,7 +321,10 @@ impl<T: ShmType, P: Preference> RwLock<T, P> {
 
 impl<'a, T: ShmType, P: Preference> RwLockUpgradableReadGuard<'a, T, P> {
     /// Becomes the writer, suspending the task until the readers have left.
-    /// Dropped before, it lets go.
+    ///
+    /// # Cancel safety
+    ///
+    /// It takes the guard: dropped before it is ready, it lets go.
     pub async fn upgrade_async(s: Self) -> RwLockWriteGuard<'a, T, P> {
         let (hold, data) = s.into_parts();
         match hold.convert_async(SharedMode::Write).await {
@@ -296,6 +337,11 @@ impl<'a, T: ShmType, P: Preference> RwLockUpgradableReadGuard<'a, T, P> {
 impl Semaphore {
     /// Takes a permit, suspending the task until there is one.
     ///
+    /// # Cancel safety
+    ///
+    /// See [`future`](super::future): dropped before it is ready, it leaves
+    /// the line, or the permit goes to the next.
+    ///
     /// # Errors
     ///
     /// [`OwnerDied`], with the permit inside.
@@ -307,6 +353,10 @@ impl Semaphore {
     /// Takes `count` permits, suspending the task until all of them are free at
     /// once.
     ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire_async`](Self::acquire_async).
+    ///
     /// # Errors
     ///
     /// [`TooMany`] when there are fewer permits in all, also when they become
@@ -316,7 +366,8 @@ impl Semaphore {
         count: u32,
     ) -> Result<Result<Permit<'_>, OwnerDied<Permit<'_>>>, TooMany> {
         loop {
-            let mut future = self.fifo().acquire_many_async(Unit::Permit, count)?;
+            let future = self.fifo().acquire_many_async(Unit::Permit, count);
+            let mut future = future.map_err(TooMany::of_permits)?;
             // Refused, and possible again since: it asks anew.
             if let Some(hold) = poll_fn(|cx| future.poll_or_refused(cx.waker())).await {
                 return Ok(hold.map(Permit::new).map_err(|died| died.map(Permit::new)));

@@ -125,7 +125,7 @@ impl Semaphore {
     /// [`TooMany`] when there are fewer permits in all, also when they become
     /// fewer while this waits; inside, [`OwnerDied`] with the permit.
     pub fn acquire_many(&self, count: u32) -> core::result::Result<Result<Permit<'_>>, TooMany> {
-        let hold = self.lock.acquire_many(Mode::Permit, count)?;
+        let hold = self.lock.acquire_many(Mode::Permit, count).map_err(TooMany::of_permits)?;
         Ok(hold.map(Permit::new).map_err(|died| died.map(Permit::new)))
     }
 
@@ -148,7 +148,8 @@ impl Semaphore {
         &self,
         count: u32,
     ) -> core::result::Result<Attempt<Permit<'_>>, TooMany> {
-        Ok(attempted(self.lock.try_acquire_many(Mode::Permit, count)?))
+        let hold = self.lock.try_acquire_many(Mode::Permit, count);
+        Ok(attempted(hold.map_err(TooMany::of_permits)?))
     }
 
     /// Takes a permit, waiting in line no longer than `timeout`.
@@ -179,7 +180,8 @@ impl Semaphore {
         count: u32,
         timeout: Duration,
     ) -> core::result::Result<Attempt<Permit<'_>>, TooMany> {
-        Ok(attempted(self.lock.acquire_many_for(Mode::Permit, count, timeout)?))
+        let hold = self.lock.acquire_many_for(Mode::Permit, count, timeout);
+        Ok(attempted(hold.map_err(TooMany::of_permits)?))
     }
 
     /// Makes it have so many permits in all, from now on, in all processes.
@@ -219,16 +221,19 @@ impl Semaphore {
     }
 
     /// How many permits are free now.
+    #[must_use]
     pub fn available_permits(&self) -> usize {
         (MAX_PERMITS as usize).saturating_sub(self.lock.holders(Mode::Permit))
     }
 
     /// How many permits there are in all, free or taken.
+    #[must_use]
     pub fn permits(&self) -> usize {
         (MAX_PERMITS as usize).saturating_sub(self.lock.withheld())
     }
 
     /// How many requests wait now.
+    #[must_use]
     pub fn waiting(&self) -> usize {
         self.lock.waiting()
     }

@@ -120,7 +120,8 @@ fn an_open_one_gives_permits<B: Backend>() {
     #[track_caller]
     fn too_many<T>(result: Result<T, AcquireError>) {
         let Err(AcquireError::TooMany(error)) = result else { panic!("there is one") };
-        assert_eq!((error.requested(), error.limit()), (2, 1));
+        assert_eq!((error.requested(), error.limit(), error.is_closed()), (2, 1, false));
+        assert!(!error.to_string().contains("closed"), "{error}");
     }
     let hand = Hand::new();
     let semaphore = Arc::new(ClosableSemaphore::<B>::new(1));
@@ -162,7 +163,8 @@ fn the_plain_face<B: Backend>() {
     let text = panic_of(|| hand.poll(&mut waiting));
     assert!(text.contains("closed"), "{text}");
     let error = ready(hand.poll(&mut counting)).expect_err("it is closed");
-    assert_eq!((error.requested(), error.limit()), (1, 0));
+    assert_eq!((error.requested(), error.limit(), error.is_closed()), (1, 0, true));
+    assert!(error.to_string().contains("closed"), "{error}");
 
     for text in [
         panic_of(|| semaphore.acquire()),
@@ -176,9 +178,13 @@ fn the_plain_face<B: Backend>() {
     assert!(semaphore.try_acquire_owned().is_none());
     assert!(semaphore.acquire_for(LONG).is_none());
     assert!(semaphore.acquire_until(Instant::now() + LONG).is_none());
-    assert_eq!(semaphore.acquire_many(1).expect_err("it is closed").limit(), 0);
-    assert_eq!(semaphore.try_acquire_many(1).expect_err("it is closed").limit(), 0);
-    assert_eq!(semaphore.acquire_many_for(1, LONG).expect_err("it is closed").limit(), 0);
+    for error in [
+        semaphore.acquire_many(1).expect_err("it is closed"),
+        semaphore.try_acquire_many(1).expect_err("it is closed"),
+        semaphore.acquire_many_for(1, LONG).expect_err("it is closed"),
+    ] {
+        assert_eq!((error.limit(), error.is_closed()), (0, true));
+    }
     // Nothing can still be had.
     assert_eq!(semaphore.acquire_many(0).expect("nothing is there").count(), 0);
     drop(permit);

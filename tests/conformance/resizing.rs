@@ -118,6 +118,39 @@ fn a_gate_opens_and_shuts<F: Face>() {
     script.end();
 }
 
+/// By so many, whoever has changed the number before.
+fn more_and_fewer_by_a_number<F: Face>() {
+    let script = script::<F>(1, &[One, One, Many(3), One]);
+    assert_eq!(script.subject().remove(0), 0);
+    script.history("x---");
+    too_many(&script, 2, 3, 1);
+    script.subject().add(1);
+    script.history("xx--");
+    script.subject().add(0);
+    script.history("xx--");
+    assert_eq!(script.subject().remove(1), 1);
+    assert_eq!((script.subject().permits(), script.subject().available_permits()), (1, 0));
+    script.finish(0);
+    script.history("xx--");
+    script.subject().add(2);
+    script.history("xx-x");
+    assert_eq!(script.subject().available_permits(), 1);
+    // Not more than there are.
+    assert_eq!(script.subject().remove(7), 3);
+    assert_eq!((script.subject().permits(), script.subject().available_permits()), (0, 0));
+    script.end();
+}
+
+/// The heavy one is told, and those behind it go on at once.
+fn fewer_by_a_number_send_the_heavy_away<F: Face>() {
+    let script = script::<F>(3, &[One, Many(3), One]);
+    script.history("x--");
+    assert_eq!(script.subject().remove(1), 1);
+    too_many(&script, 1, 3, 2);
+    script.history("x-x");
+    script.end();
+}
+
 /// A request that is given up does not stand in the way of a resize, nor the
 /// other way round.
 fn who_gives_up_is_gone<F: Face>() {
@@ -139,6 +172,8 @@ on_faces! {
         the_heavy_are_sent_away,
         the_first_in_line_stays,
         a_gate_opens_and_shuts,
+        more_and_fewer_by_a_number,
+        fewer_by_a_number_send_the_heavy_away,
     ],
     cancelling: [
         who_gives_up_is_gone,
@@ -321,7 +356,138 @@ fn resizes_at_once_add_up<B: Backend>() {
     });
 }
 
+/// What would be too many is refused, and the number is what it was.
+fn not_more_than_the_most<B: Backend>() {
+    let most = Semaphore::<B>::MAX_PERMITS;
+    let semaphore = Semaphore::<B>::new(1);
+    let permit = semaphore.acquire();
+    for more in [most, usize::MAX] {
+        let error = semaphore.add_permits(more).expect_err("there is no room");
+        assert_eq!((error.requested(), error.limit()), (more.saturating_add(1), most));
+    }
+    assert_eq!((semaphore.permits(), semaphore.available_permits()), (1, 0));
+    semaphore.add_permits(most - 1).expect("there is room");
+    assert_eq!((semaphore.permits(), semaphore.available_permits()), (most, most - 1));
+    assert_eq!(semaphore.remove_permits(usize::MAX), most);
+    assert_eq!((semaphore.permits(), semaphore.available_permits()), (0, 0));
+    drop(permit);
+    assert_eq!((semaphore.permits(), semaphore.available_permits()), (0, 0));
+}
+
+/// As many are free as before, and those who want more than there are any more
+/// are sent away.
+fn what_is_used_up_is_gone<B: Backend>() {
+    let semaphore = Arc::new(Semaphore::<B>::new(5));
+    let hand = Hand::new();
+    let mut three = semaphore.acquire_many(3).expect("there are five");
+    let mut heavy = Box::pin(semaphore.acquire_many_async(5));
+    let mut light = Box::pin(semaphore.acquire_many_async(2));
+    assert!(hand.poll(&mut heavy).is_pending());
+    assert!(hand.poll(&mut light).is_pending());
+    three.split(1).expect("there are three").forget();
+    let error = ready(hand.poll(&mut heavy)).expect_err("there are four");
+    assert_eq!((error.requested(), error.limit()), (5, 4));
+    // Nobody stands before it any more.
+    let light = ready(hand.poll(&mut light)).expect("two are free");
+    assert_eq!((three.count(), semaphore.permits(), semaphore.available_permits()), (2, 4, 0));
+    drop(light);
+    three.split(0).expect("nothing is there").forget();
+    assert_eq!((semaphore.permits(), semaphore.available_permits()), (4, 2));
+    three.forget();
+    assert_eq!((semaphore.permits(), semaphore.available_permits()), (2, 2));
+    semaphore.acquire_many_owned(2).expect("there are two").forget();
+    assert_eq!((semaphore.permits(), semaphore.available_permits()), (0, 0));
+    assert_eq!(Arc::strong_count(&semaphore), 1);
+    semaphore.add_permits(1).expect("so many can be");
+    drop(semaphore.try_acquire().expect("there is one"));
+}
+
+/// More are used up than there are to be: there are none, and what is too much
+/// comes back.
+fn a_debt_is_used_up_first<B: Backend>() {
+    let semaphore = Semaphore::<B>::new(4);
+    let (two, mut other) =
+        (semaphore.acquire_many(2).expect("four"), semaphore.acquire_many(2).expect("four"));
+    semaphore.resize(1).expect("so many can be");
+    two.forget();
+    assert_eq!((semaphore.permits(), semaphore.available_permits()), (0, 0));
+    semaphore.add_permits(3).expect("so many can be");
+    // Two of them are out.
+    assert_eq!((semaphore.permits(), semaphore.available_permits()), (3, 1));
+    drop(other.split(1));
+    assert_eq!((semaphore.permits(), semaphore.available_permits()), (3, 2));
+    semaphore.close();
+    other.forget();
+    assert_eq!((semaphore.permits(), semaphore.available_permits()), (2, 2));
+    assert!(semaphore.is_closed());
+}
+
+/// Those that keep their semaphore alive are parted and put together as well.
+fn owned_permits_are_split_and_merged<B: Backend>() {
+    let (one, other) = (Arc::new(Semaphore::<B>::new(5)), Arc::new(Semaphore::<B>::new(5)));
+    let mut permits = one.acquire_many_owned(3).expect("there are five");
+    assert!(permits.split(4).is_none());
+    let part = permits.split(2).expect("there are three");
+    assert_eq!((permits.count(), part.count(), one.available_permits()), (1, 2, 2));
+    assert_eq!(Arc::strong_count(&one), 3);
+    let foreign = permits.merge(other.acquire_owned()).expect_err("it is another semaphore's");
+    assert_eq!((permits.count(), foreign.count(), other.available_permits()), (1, 1, 4));
+    permits.merge(part).expect("it is the same semaphore's");
+    assert_eq!((permits.count(), one.available_permits()), (3, 2));
+    assert_eq!(Arc::strong_count(&one), 2);
+    drop((permits, foreign));
+    assert_eq!((one.available_permits(), other.available_permits()), (5, 5));
+
+    let closable = Arc::new(ClosableSemaphore::<B>::new(2));
+    let mut first = closable.acquire_owned().expect("it is open");
+    first.merge(closable.acquire_owned().expect("it is open")).expect("of the same semaphore");
+    first.split(1).expect("there are two").forget();
+    assert_eq!((closable.permits(), closable.available_permits()), (1, 0));
+    drop(first);
+    assert_eq!((closable.available_permits(), Arc::strong_count(&closable)), (1, 1));
+}
+
+/// One more, one less, or one used up: none of them is lost, whoever does it at
+/// the same time.
+fn additions_at_once_add_up<B: Backend>() {
+    const ROUNDS: usize = 300;
+    // So many that none is removed which is held.
+    const FIRST: usize = 1 + 2 * ROUNDS;
+    watched("everybody comes through", || {
+        let semaphore = ClosableSemaphore::<B>::new(FIRST);
+        let start = Barrier::new(6);
+        thread::scope(|scope| {
+            for party in 0..6 {
+                let (semaphore, start) = (&semaphore, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    for _ in 0..ROUNDS {
+                        match party {
+                            0..3 => semaphore.add_permits(2).expect("so many can be"),
+                            3 => semaphore.acquire().expect("it is open").forget(),
+                            4 => drop(semaphore.acquire_many(FIRST as u32)),
+                            _ => {
+                                while semaphore.remove_permits(1) == 0 {
+                                    thread::yield_now();
+                                }
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        let left = FIRST + 4 * ROUNDS;
+        assert_eq!((semaphore.permits(), semaphore.available_permits()), (left, left));
+        assert_eq!(semaphore.waiting(), 0);
+    });
+}
+
 on_backends!(
+    not_more_than_the_most,
+    what_is_used_up_is_gone,
+    a_debt_is_used_up_first,
+    owned_permits_are_split_and_merged,
+    additions_at_once_add_up,
     the_most_permits,
     a_refusal_is_for_good,
     the_permits_of_the_first_poll_count,

@@ -199,6 +199,8 @@ macro_rules! rwlock_subject {
 /// What the scripts do to a semaphore and ask it.
 pub(crate) trait Permits {
     fn resize(&self, permits: usize);
+    fn add(&self, permits: usize);
+    fn remove(&self, permits: usize) -> usize;
     fn close(&self);
     fn is_closed(&self) -> bool;
     fn permits(&self) -> usize;
@@ -338,6 +340,14 @@ macro_rules! permits {
                 self.resize(permits).expect("so many can be");
             }
 
+            fn add(&self, permits: usize) {
+                self.add_permits(permits).expect("so many can be");
+            }
+
+            fn remove(&self, permits: usize) -> usize {
+                self.remove_permits(permits)
+            }
+
             fn close(&self) {
                 self.close();
             }
@@ -428,6 +438,14 @@ subjects!(raw::mutex, raw::rwlock);
 impl<S: Permits> Permits for Owned<S> {
     fn resize(&self, permits: usize) {
         S::resize(self, permits);
+    }
+
+    fn add(&self, permits: usize) {
+        S::add(self, permits);
+    }
+
+    fn remove(&self, permits: usize) -> usize {
+        S::remove(self, permits)
     }
 
     fn close(&self) {

@@ -39,6 +39,9 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (party.clone(), 0..6_u32).prop_map(|(party, count)| Op::Briefly { party, count }),
         2 => (party, 0..5_usize).prop_map(|(party, task)| Op::Move { party, task }),
         4 => (0..8_usize).prop_map(Op::Resize),
+        1 => (0..4_usize).prop_map(Op::Add),
+        1 => (0..4_usize).prop_map(Op::Remove),
+        2 => (0..MOST_PARTIES).prop_map(|party| Op::Forget { party }),
         1 => any::<bool>().prop_map(|heavy| Op::Crowd { heavy }),
     ]
 }
@@ -81,8 +84,9 @@ fn check<B: Backend>() {
     }
     // The histories were about something.
     let reached = reached.into_inner();
-    let Reached { line, trades, evictions, sent_away, closed_on, debts, let_in, crowd } = reached;
-    let all = [line, trades, evictions, sent_away, closed_on, debts, let_in];
+    let Reached { line, trades, evictions, sent_away, closed_on, debts, let_in, .. } = reached;
+    let Reached { used_up, indebted, crowd, .. } = reached;
+    let all = [line, trades, evictions, sent_away, closed_on, debts, let_in, used_up, indebted];
     assert!(all.iter().all(|&count| count > 100), "{reached:?}");
     assert!(crowd > 16, "nobody comes in more than one batch: {reached:?}");
 }

@@ -60,6 +60,9 @@ pub(crate) struct Reached {
     pub(crate) closed_on: usize,
     /// Resizes below what was taken.
     pub(crate) debts: usize,
+    /// Permits that were used up, and fewer of them than were held.
+    pub(crate) used_up: usize,
+    pub(crate) indebted: usize,
     /// Requests that a resize let in.
     pub(crate) let_in: usize,
     /// The most that one resize or closing took out of the line.
@@ -74,6 +77,8 @@ impl Reached {
         self.sent_away += other.sent_away;
         self.closed_on += other.closed_on;
         self.debts += other.debts;
+        self.used_up += other.used_up;
+        self.indebted += other.indebted;
         self.let_in += other.let_in;
         self.crowd = self.crowd.max(other.crowd);
     }
@@ -193,6 +198,18 @@ impl Model {
         self.reached.debts += usize::from(self.taken() > permits);
         self.reached.sent_away += self.send_away();
         self.reached.let_in += self.settle();
+    }
+
+    /// The party's permits are used up.
+    pub(crate) fn forget(&mut self, party: usize) {
+        let Place::Holds(count) = self.places[party] else { unreachable!("it holds") };
+        let gone = self.permits.min(count as usize);
+        self.reached.used_up += gone;
+        self.reached.indebted += usize::from(gone < count as usize);
+        self.places[party] = Place::Nothing;
+        self.permits -= gone;
+        self.send_away();
+        self.settle();
     }
 
     pub(crate) fn close(&mut self) {

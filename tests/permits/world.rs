@@ -61,6 +61,14 @@ pub(crate) enum Op {
     },
     /// So many permits from now on.
     Resize(usize),
+    /// So many permits more.
+    Add(usize),
+    /// So many permits fewer, as far as there are so many.
+    Remove(usize),
+    /// Uses the party's permits up.
+    Forget {
+        party: usize,
+    },
     /// All parties that have nothing ask, for one or for four, and are polled.
     Crowd {
         heavy: bool,
@@ -73,7 +81,7 @@ type Got<'a, B> = Result<Permit<'a, B>, AcquireError>;
 enum Party<'a, B: Backend> {
     Nothing,
     Asks(Pin<Box<dyn Future<Output = Got<'a, B>> + 'a>>),
-    Holds(#[allow(dead_code, reason = "kept until it is dropped")] Permit<'a, B>),
+    Holds(Permit<'a, B>),
 }
 
 struct World<'a, B: Backend> {
@@ -163,6 +171,31 @@ impl<'a, B: Backend> World<'a, B> {
             Op::Resize(permits) => {
                 self.semaphore.resize(permits).map_err(|error| error.to_string())?;
                 self.model.resize(permits);
+                Ok(())
+            }
+            Op::Add(permits) => {
+                self.semaphore.add_permits(permits).map_err(|error| error.to_string())?;
+                self.model.resize(self.model.permits + permits);
+                Ok(())
+            }
+            Op::Remove(permits) => {
+                let removed = self.semaphore.remove_permits(permits);
+                ensure!(
+                    removed == permits.min(self.model.permits),
+                    "removed {removed} of {permits}"
+                );
+                self.model.resize(self.model.permits - removed);
+                Ok(())
+            }
+            Op::Forget { party } => {
+                let party = of(party);
+                match mem::replace(&mut self.parties[party], Party::Nothing) {
+                    Party::Holds(permit) => {
+                        permit.forget();
+                        self.model.forget(party);
+                    }
+                    other => self.parties[party] = other,
+                }
                 Ok(())
             }
             Op::Crowd { heavy } => {

@@ -22,7 +22,8 @@ use crate::wait::node::{Refusal, Request};
 pub(crate) enum Shift {
     /// Not at all.
     Stays,
-    /// So many units more are withheld.
+    /// So many units more are withheld. None: by as many as more are, fewer
+    /// are held.
     Withheld(usize),
     /// So many units fewer are withheld.
     Freed(usize),
