@@ -136,6 +136,30 @@ macro_rules! family {
         /// writing access.
         pub type DoorUpgradableReadGuard<'a, T, $($own,)? P = crate::Fair> =
             crate::DoorUpgradableReadGuard<'a, RawRwLock<$($own,)? P>, T, SharedCondvar<$($own)?>>;
+        /// Access to a part of what is behind a [`Door`].
+        pub type MappedDoorGuard<'a, T $(, $own)?> = crate::door::MappedDoorGuard<
+            'a,
+            RawMutex<$($own)?>,
+            T,
+            crate::door::MonitorCondvar<$backend>,
+        >;
+        /// Reading access to a part of what is behind a [`SharedDoor`].
+        pub type MappedDoorReadGuard<'a, T, $($own,)? P = crate::Fair> =
+            crate::door::MappedDoorReadGuard<
+                'a,
+                RawRwLock<$($own,)? P>,
+                T,
+                SharedCondvar<$($own)?>,
+            >;
+        /// Reading and writing access to a part of what is behind a
+        /// [`SharedDoor`].
+        pub type MappedDoorWriteGuard<'a, T, $($own,)? P = crate::Fair> =
+            crate::door::MappedDoorWriteGuard<
+                'a,
+                RawRwLock<$($own,)? P>,
+                T,
+                SharedCondvar<$($own)?>,
+            >;
         /// A value that can be waited for.
         pub type Accessor<T $(, $own)?> = crate::Accessor<T, $backend>;
         /// What an [`Accessor`] is but its value: a field for

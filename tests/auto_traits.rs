@@ -12,10 +12,7 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use portunus::door::{
-    MappedDoorGuard, MappedDoorReadGuard, MappedDoorWriteGuard, MonitorCondvar,
-    OwnedMappedDoorGuard, OwnedMappedDoorReadGuard, OwnedMappedDoorWriteGuard, ThreadId,
-};
+use portunus::door::{MonitorCondvar, ThreadId};
 use portunus::future::{
     AcquireHold, AcquireManyHold, AcquireManyOwnedHold, AcquireManyOwnedPermit,
     AcquireManyOwnedUnlessClosed, AcquireManyPermit, AcquireManyUnlessClosed, AcquireOwnedHold,
@@ -28,9 +25,8 @@ use portunus::future::{
 use portunus::guarded::ExclusiveMode;
 use portunus::rules::{Access, ReadWrite, Sole};
 use portunus::{
-    Fair, Held, InnerLock, IntCounter, OwnedDoorGuard, OwnedDoorReadGuard,
-    OwnedDoorUpgradableReadGuard, OwnedDoorWriteGuard, Proxy, RawMutexInner, ReadPreferring,
-    Releasing, Rules, WritePreferring,
+    Fair, Held, InnerLock, IntCounter, Proxy, RawMutexInner, ReadPreferring, Releasing, Rules,
+    WritePreferring,
 };
 
 // === Asking for a trait that may not be there ===
@@ -193,15 +189,15 @@ macro_rules! backend {
             fn doors() {
                 type Monitor = MonitorCondvar<$type>;
                 type Inside<T> = DoorGuard<'static, T>;
-                type Mapped<T> = MappedDoorGuard<'static, RawMutex, T, Monitor>;
-                type Owned<T> = OwnedDoorGuard<RawMutex, T, Monitor>;
-                type OwnedPart<T> = OwnedMappedDoorGuard<RawMutex, u64, T, Monitor>;
-                type OwnedWhole<T> = OwnedMappedDoorGuard<RawMutex, T, u64, Monitor>;
+                type Mapped<T> = MappedDoorGuard<'static, T>;
+                type Owned<T> = OwnedDoorGuard<T>;
+                type OwnedPart<T> = OwnedMappedDoorGuard<u64, T>;
+                type OwnedWhole<T> = OwnedMappedDoorGuard<T, u64>;
                 type Awaited<T> = EnterDoor<'static, RawMutex, T, Monitor>;
                 type AwaitedArc<T> = EnterDoorArc<RawMutex, T, Monitor>;
                 type Access<T> = Proxy<'static, T, DoorGuard<'static, T>>;
                 type Waiting<T> = WaitInside<DoorGuard<'static, T>>;
-                type WaitingArc<T> = WaitInside<OwnedDoorGuard<RawMutex, T, Monitor>>;
+                type WaitingArc<T> = WaitInside<OwnedDoorGuard<T>>;
                 table! {
                     Door: SEND_SYNC, SEND_SYNC, NONE, NONE;
                     Inside: SEND_SYNC, SEND, NONE, NONE;
@@ -221,16 +217,16 @@ macro_rules! backend {
             fn shared_doors() {
                 type Reading<T> = DoorReadGuard<'static, T>;
                 type Writing<T> = DoorWriteGuard<'static, T>;
-                type MappedReading<T> = MappedDoorReadGuard<'static, RawRwLock, T, SharedCondvar>;
-                type MappedWriting<T> = MappedDoorWriteGuard<'static, RawRwLock, T, SharedCondvar>;
+                type MappedReading<T> = MappedDoorReadGuard<'static, T>;
+                type MappedWriting<T> = MappedDoorWriteGuard<'static, T>;
                 type Looking<T> = DoorUpgradableReadGuard<'static, T>;
-                type OwnedLooking<T> = OwnedDoorUpgradableReadGuard<RawRwLock, T, SharedCondvar>;
+                type OwnedLooking<T> = OwnedDoorUpgradableReadGuard<T>;
                 type OwnedReadingPart<T> =
-                    OwnedMappedDoorReadGuard<RawRwLock, u64, T, SharedCondvar>;
+                    OwnedMappedDoorReadGuard<u64, T>;
                 type OwnedWritingPart<T> =
-                    OwnedMappedDoorWriteGuard<RawRwLock, u64, T, SharedCondvar>;
-                type OwnedReading<T> = OwnedDoorReadGuard<RawRwLock, T, SharedCondvar>;
-                type OwnedWriting<T> = OwnedDoorWriteGuard<RawRwLock, T, SharedCondvar>;
+                    OwnedMappedDoorWriteGuard<u64, T>;
+                type OwnedReading<T> = OwnedDoorReadGuard<T>;
+                type OwnedWriting<T> = OwnedDoorWriteGuard<T>;
                 type AwaitedRead<T> = ReadDoor<'static, RawRwLock, T, SharedCondvar>;
                 type AwaitedWrite<T> = WriteDoor<'static, RawRwLock, T, SharedCondvar>;
                 type WaitingRead<T> = WaitInside<DoorReadGuard<'static, T>>;
@@ -427,7 +423,7 @@ macro_rules! backend {
                     MutexGuard<'static, u64>,
                     RwLockWriteGuard<'static, u64>,
                     DoorGuard<'static, u64>,
-                    OwnedDoorWriteGuard<RawRwLock, u64>,
+                    OwnedDoorWriteGuard<u64>,
                     Hold<'static, ReadWrite>,
                     GuardedReadGuard<'static, ReadWrite, u64>,
                     MappedGuardedWriteGuard<'static, ReadWrite, u64>,
@@ -522,7 +518,7 @@ macro_rules! backend {
                 assert_eq!(size_of::<DoorGuard<'static, u64>>(), 16);
                 assert_eq!(size_of::<DoorReadGuard<'static, u64>>(), 16);
                 assert_eq!(size_of::<DoorWriteGuard<'static, u64>>(), 16);
-                assert_eq!(size_of::<OwnedDoorGuard<RawMutex, u64>>(), 16);
+                assert_eq!(size_of::<OwnedDoorGuard<u64>>(), 16);
                 assert_eq!(size_of::<EnterDoor<'static, RawMutex, u64, Condvar>>(), 48);
                 assert_eq!(size_of::<Hold<'static, ReadWrite>>(), 16);
                 assert_eq!(size_of::<Option<Hold<'static, ReadWrite>>>(), 16);

@@ -22,6 +22,62 @@ macro_rules! owned_family {
         /// writing, that keeps the whole alive.
         pub type ArcMappedGuardedWriteGuard<R, T, U $(, $own)?> =
             crate::guarded::ArcMappedWriteGuard<R, T, $backend, U>;
+        /// Access to what is behind a [`Door`], that keeps it alive.
+        pub type OwnedDoorGuard<T $(, $own)?> = crate::door::OwnedDoorGuard<
+            RawMutex<$($own)?>,
+            T,
+            crate::door::MonitorCondvar<$backend>,
+        >;
+        /// Reading access to what is behind a [`SharedDoor`], that keeps it
+        /// alive.
+        pub type OwnedDoorReadGuard<T, $($own,)? P = crate::Fair> =
+            crate::door::OwnedDoorReadGuard<
+                RawRwLock<$($own,)? P>,
+                T,
+                SharedCondvar<$($own)?>,
+            >;
+        /// Reading and writing access to what is behind a [`SharedDoor`], that
+        /// keeps it alive.
+        pub type OwnedDoorWriteGuard<T, $($own,)? P = crate::Fair> =
+            crate::door::OwnedDoorWriteGuard<
+                RawRwLock<$($own,)? P>,
+                T,
+                SharedCondvar<$($own)?>,
+            >;
+        /// Reading access to what is behind a [`SharedDoor`] that may become
+        /// writing access, and keeps it alive.
+        pub type OwnedDoorUpgradableReadGuard<T, $($own,)? P = crate::Fair> =
+            crate::door::OwnedDoorUpgradableReadGuard<
+                RawRwLock<$($own,)? P>,
+                T,
+                SharedCondvar<$($own)?>,
+            >;
+        /// Access to a part `U` of what is behind a [`Door`], that keeps the
+        /// whole alive.
+        pub type OwnedMappedDoorGuard<T, U $(, $own)?> = crate::door::OwnedMappedDoorGuard<
+            RawMutex<$($own)?>,
+            T,
+            U,
+            crate::door::MonitorCondvar<$backend>,
+        >;
+        /// Reading access to a part `U` of what is behind a [`SharedDoor`],
+        /// that keeps the whole alive.
+        pub type OwnedMappedDoorReadGuard<T, U, $($own,)? P = crate::Fair> =
+            crate::door::OwnedMappedDoorReadGuard<
+                RawRwLock<$($own,)? P>,
+                T,
+                U,
+                SharedCondvar<$($own)?>,
+            >;
+        /// Reading and writing access to a part `U` of what is behind a
+        /// [`SharedDoor`], that keeps the whole alive.
+        pub type OwnedMappedDoorWriteGuard<T, U, $($own,)? P = crate::Fair> =
+            crate::door::OwnedMappedDoorWriteGuard<
+                RawRwLock<$($own,)? P>,
+                T,
+                U,
+                SharedCondvar<$($own)?>,
+            >;
         crate::family::arc_guard_family!($($own)?);
     };
 }

@@ -17,6 +17,49 @@ use portunus::{
 use crate::over::{Door, Over, SharedDoor, SharedOver};
 use crate::support::{Hand, panic_of, ready};
 
+/// The names of a backend are those of its doors' guards, in a struct as well.
+#[test]
+fn a_backend_names_its_guards() {
+    struct Held<'a> {
+        _whole: sync::DoorGuard<'a, (u32, u8)>,
+        part: sync::MappedDoorGuard<'a, u8>,
+        reading: sync::MappedDoorReadGuard<'a, u8>,
+        writing: sync::MappedDoorWriteGuard<'a, u8>,
+    }
+    struct Owned {
+        whole: sync::OwnedDoorGuard<(u32, u8)>,
+        part: sync::OwnedMappedDoorGuard<(u32, u8), u8>,
+        reading: sync::OwnedDoorReadGuard<(u32, u8)>,
+        read_part: sync::OwnedMappedDoorReadGuard<(u32, u8), u8>,
+        upgradable: sync::OwnedDoorUpgradableReadGuard<(u32, u8)>,
+        writing: sync::OwnedDoorWriteGuard<(u32, u8)>,
+        write_part: sync::OwnedMappedDoorWriteGuard<(u32, u8), u8>,
+    }
+    let doors: [_; 3] = std::array::from_fn(|_| Arc::new(sync::Door::new((0, 1))));
+    let shared: [_; 4] =
+        std::array::from_fn(|_| Arc::new(sync::SharedDoor::<(u32, u8)>::new((0, 1))));
+    {
+        let held = Held {
+            _whole: doors[0].enter(),
+            part: DoorGuard::map(doors[1].enter(), |pair| &mut pair.1),
+            reading: DoorReadGuard::map(shared[0].read(), |pair| &pair.1),
+            writing: DoorWriteGuard::map(shared[1].write(), |pair| &mut pair.1),
+        };
+        assert_eq!((*held.part, *held.reading, *held.writing), (1, 1, 1));
+    }
+    let owned = Owned {
+        whole: doors[0].enter_arc(),
+        part: OwnedDoorGuard::map(doors[1].enter_arc(), |pair| &mut pair.1),
+        reading: shared[0].read_arc(),
+        read_part: OwnedDoorReadGuard::map(shared[1].read_arc(), |pair| &pair.1),
+        upgradable: shared[1].upgradable_read_arc(),
+        writing: shared[2].write_arc(),
+        write_part: OwnedDoorWriteGuard::map(shared[3].write_arc(), |pair| &mut pair.1),
+    };
+    let whole = [owned.whole.1, owned.reading.1, owned.upgradable.1, owned.writing.1];
+    assert_eq!((whole, [*owned.part, *owned.read_part, *owned.write_part]), ([1; 4], [1; 3]));
+}
+
 /// Counts how often it is dropped.
 #[derive(Debug, Default)]
 struct Dropped(Arc<AtomicUsize>);
