@@ -80,7 +80,8 @@ impl<V> fmt::Display for Refused<V> {
 
 impl<V: fmt::Debug> Error for Refused<V> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.why)
+        // It is shown as the misuse: what comes next is that one's source.
+        self.why.source()
     }
 }
 
@@ -355,6 +356,12 @@ impl<F: Future, R, Y, X> Coroutine<F, R, Y, X> {
     /// As [`start`](Self::start), suspending the task while the body awaits
     /// something: the result is never `Waiting`.
     ///
+    /// # Cancel safety
+    ///
+    /// Dropped while the body awaits something, the body stays where it is:
+    /// [`advance`](Self::advance) goes on from there. Before the first poll it
+    /// has not started.
+    ///
     /// # Errors
     ///
     /// As `start`.
@@ -365,6 +372,12 @@ impl<F: Future, R, Y, X> Coroutine<F, R, Y, X> {
 
     /// As [`resume`](Self::resume), suspending the task while the body awaits
     /// something: the result is never `Waiting`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while the body awaits something, the body stays where it is:
+    /// [`advance`](Self::advance) goes on from there. Before the first poll
+    /// `value` is dropped, and it stands at its yield.
     ///
     /// # Errors
     ///
@@ -380,6 +393,12 @@ impl<F: Future, R, Y, X> Coroutine<F, R, Y, X> {
 
     /// As [`throw`](Self::throw), suspending the task while the body awaits
     /// something: the result is never `Waiting`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while the body awaits something, the body stays where it is:
+    /// [`advance`](Self::advance) goes on from there. Before the first poll
+    /// `error` is dropped, and it stands at its yield.
     ///
     /// # Errors
     ///
@@ -406,6 +425,11 @@ impl<F: Future, R, Y, X> Coroutine<F, R, Y, X> {
     /// assert_eq!(body.start(), Ok(CoroutineState::Waiting));
     /// assert_eq!(smol::block_on(body.advance()), Ok(CoroutineState::Yielded(1)));
     /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is ready, the body stays where it is: another one goes
+    /// on from there.
     ///
     /// # Errors
     ///

@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
+use futures_core::FusedFuture;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::backend::{Handle, SignalDelivery};
 use signal_hook::iterator::exfiltrator::SignalOnly;
@@ -171,10 +172,23 @@ impl fmt::Display for ReceiveError {
 
 impl core::error::Error for ReceiveError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        // It shows its error: what comes next is that one's source.
         match self {
-            Self::Pool(error) => Some(error),
-            Self::System(error) => Some(error),
+            Self::Pool(error) => error.source(),
+            Self::System(error) => error.source(),
         }
+    }
+}
+
+impl From<BlockingError> for ReceiveError {
+    fn from(error: BlockingError) -> Self {
+        Self::Pool(error)
+    }
+}
+
+impl From<io::Error> for ReceiveError {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
     }
 }
 
@@ -194,6 +208,12 @@ impl<P: BlockingPool + ?Sized> Future for Received<P> {
             Ok(Err(error)) => Err(ReceiveError::System(error)),
             Err(error) => Err(ReceiveError::Pool(error)),
         })
+    }
+}
+
+impl<P: BlockingPool + ?Sized> FusedFuture for Received<P> {
+    fn is_terminated(&self) -> bool {
+        self.call.is_terminated()
     }
 }
 

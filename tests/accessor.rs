@@ -24,6 +24,13 @@ use smol::stream::Stream;
 use support::executor::{Executor, RunQueue, Smol, TokioCurrent, TokioMulti};
 use support::{Hand, panics, ready, until, watched};
 
+#[test]
+fn a_value_becomes_an_accessor() {
+    let number: portunus::sync::Accessor<u32> = 7.into();
+    number.set(number.value() + 1);
+    assert_eq!(number.into_inner(), 8);
+}
+
 /// A waker whose copies panic when they are dropped.
 fn panics_when_dropped() -> Waker {
     static FIRST: RawWakerVTable = RawWakerVTable::new(copy, ignore, ignore, ignore);

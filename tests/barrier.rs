@@ -794,6 +794,7 @@ fn both<'a>(
     let end_of = |error: BarrierError| match error {
         BarrierError::TimedOut { .. } => End::TimedOut,
         BarrierError::Broken { reason, .. } => End::Broken(reason),
+        other => panic!("{other}"),
     };
     Box::pin(async move {
         let mut first = Box::pin(heap.wait_async_or(brings, timeout));

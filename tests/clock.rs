@@ -92,6 +92,19 @@ fn the_manual_clock_moves_only_when_told_to() {
     assert_eq!(CLOCK.now(), Duration::MAX);
 }
 
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+#[test]
+fn what_leads_to_a_clock_is_one() {
+    fn millis(clock: impl Clock) -> u128 {
+        clock.now().as_millis()
+    }
+    let clock = std::sync::Arc::new(ManualClock::starting_at(Duration::from_millis(3)));
+    let boxed: Box<dyn Clock> = Box::new(std::sync::Arc::clone(&clock));
+    assert_eq!((millis(&boxed), millis(std::sync::Arc::clone(&clock))), (3, 3));
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(millis(boxed), 4);
+}
+
 #[test]
 fn the_standard_clock_is_one_for_all_threads() {
     let before = StdClock.now();

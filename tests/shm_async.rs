@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use futures_core::FusedFuture;
 use portunus::ConvertError;
 use portunus::rules::{Access, ReadWrite};
 use portunus::shm::{
@@ -122,12 +123,15 @@ fn another_waker_takes_the_place_of_the_first() {
     let (old, old_waker) = Count::new();
     let (new, new_waker) = Count::new();
     let mut future = pin!(lock.acquire_async(Access::Read));
+    assert!(!future.is_terminated());
     assert!(poll(future.as_mut(), &old_waker).is_none());
     assert!(poll(future.as_mut(), &new_waker).is_none());
+    assert!(!future.is_terminated());
     drop(hold);
     new.rings();
     assert_eq!(old.0.load(Ordering::SeqCst), 0);
     assert!(poll(future.as_mut(), &new_waker).is_some());
+    assert!(future.is_terminated());
 }
 
 #[test]
@@ -145,7 +149,9 @@ fn conversions_are_awaited_dropped_and_refused() {
     assert_eq!((error, two.mode()), (ConvertError::Deadlock, Access::Read));
     drop(two);
     count.rings();
+    assert!(other.is_terminated() && !upgrade.is_terminated());
     let Some(Ok(writer)) = poll(upgrade.as_mut(), &waker) else { panic!("granted") };
+    assert!(upgrade.is_terminated());
     assert_eq!(writer.mode(), Access::Write);
     // A downgrade is ready at once; an upgrade that is dropped lets go.
     let mut down = pin!(writer.convert_async(Access::Read));

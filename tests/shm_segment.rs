@@ -4,6 +4,7 @@
 #![allow(missing_docs, clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::PathBuf;
@@ -288,6 +289,23 @@ fn tempfile() -> fs::File {
 }
 
 #[test]
+fn its_errors_are_the_systems_kinds() {
+    let missing = Segment::<Lock>::open(&Name::random()).expect_err("nothing is there");
+    let error = std::io::Error::from(missing.clone());
+    assert_eq!((error.kind(), error.to_string()), (ErrorKind::NotFound, missing.to_string()));
+    assert!(error.get_ref().is_some_and(|inner| inner.downcast_ref::<Error>() == Some(&missing)));
+    for (error, kind) in [
+        (Error::Exists, ErrorKind::AlreadyExists),
+        (Error::Denied, ErrorKind::PermissionDenied),
+        (Error::NoSpace { wanted: 1 }, ErrorKind::StorageFull),
+        (Error::System { doing: "reading", errno: libc::EINTR }, ErrorKind::Interrupted),
+        (Error::Forked, ErrorKind::Other),
+    ] {
+        assert_eq!(std::io::Error::from(error).kind(), kind);
+    }
+}
+
+#[test]
 fn a_file_of_another_boot_is_refused_adopted_or_replaced() {
     let path = path();
     let first: Segment<Lock> = Segment::create_file(&path, &options(), ()).unwrap();
@@ -303,7 +321,13 @@ fn a_file_of_another_boot_is_refused_adopted_or_replaced() {
     poke(&path, 0, &head);
 
     let refused = Segment::<Lock>::open_file(&path, &options());
-    assert!(matches!(refused.err(), Some(Error::OtherBoot { found, wanted }) if found != wanted));
+    let error = refused.expect_err("of another boot");
+    let Error::OtherBoot { found, wanted } = error else { panic!("{error}") };
+    assert_ne!(found, wanted);
+    for boot in [found, wanted] {
+        let shown = format!("{:032x}", u128::from_be_bytes(boot));
+        assert!(error.to_string().contains(&shown), "{error}");
+    }
     let adopt = options().after_reboot(AfterReboot::Adopt);
     let adopted: Segment<Lock> = Segment::open_file(&path, &adopt).unwrap();
     let died = adopted.acquire(Access::Read).expect_err("its holder died with the machine");

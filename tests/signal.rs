@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::error::Error as _;
 use std::future::pending;
 use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use futures_core::FusedFuture;
 use portunus::make_async::{BlockingJob, BlockingPool, BlockingThreads, PoolClosed};
 use portunus::nursery::TaskOutcome;
 use portunus::signal::{ReceiveError, Signal, Signals};
@@ -118,6 +120,14 @@ fn a_pool_that_takes_nothing_is_an_error() {
         }
     }
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let received = smol::block_on(Signals::new().expect("a pipe").received(&Shut));
-    assert!(matches!(received, Err(ReceiveError::Pool(_))), "{received:?}");
+    let mut wait = Signals::new().expect("a pipe").received(&Shut);
+    assert!(!wait.is_terminated());
+    let received = smol::block_on(&mut wait);
+    assert!(wait.is_terminated());
+    let Err(ReceiveError::Pool(error)) = received else { panic!("{received:?}") };
+    // The pool's error is shown, and so is not the source.
+    let shown = PoolClosed.to_string();
+    assert!(error == PoolClosed.into() && error.to_string() == shown && error.source().is_none());
+    let error = ReceiveError::from(error);
+    assert!(error.to_string().contains(&shown) && error.source().is_none(), "{error}");
 }

@@ -139,12 +139,13 @@ fn al_16_rate_and_jitter_are_kept_within_their_bounds() {
     assert_eq!(throttle.set_rate(10.0), Ok(10.0));
     assert_eq!(throttle.set_rate(10.0 * 1.009), Ok(10.0));
     assert_eq!(throttle.set_rate(10.0 * 1.02), Ok(10.2));
-    assert_eq!(throttle.set_rate(f64::NAN), Err(ThrottleError::NotANumber));
+    let error = throttle.set_rate(f64::NAN).unwrap_err();
+    assert!(error == ThrottleError::NotANumber("rate") && error.to_string().contains("the rate"));
     assert_eq!(throttle.rate(), 10.2);
     assert_eq!(throttle.set_jitter(-3.0), Ok(0.0));
     assert_eq!(throttle.set_jitter(3.0), Ok(1.0));
     assert_eq!(throttle.set_jitter(0.5), Ok(0.5));
-    assert_eq!(throttle.set_jitter(f64::NAN), Err(ThrottleError::NotANumber));
+    assert_eq!(throttle.set_jitter(f64::NAN), Err(ThrottleError::NotANumber("jitter")));
     assert_eq!(throttle.jitter(), 0.5);
 }
 

@@ -136,6 +136,12 @@ impl<T, B: Backend> Accessor<T, B> {
     }
 }
 
+impl<T, B: Backend> From<T> for Accessor<T, B> {
+    fn from(value: T) -> Self {
+        Self::new(value)
+    }
+}
+
 impl<T, B: Backend, D: AsCondition<B>> Accessor<T, B, Plain<T>, Changes<T, B, D>> {
     /// With this value, on a condition that others share.
     ///

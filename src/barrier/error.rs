@@ -31,6 +31,7 @@ impl fmt::Display for BarrierState {
 
 /// A barrier did not let a party through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 #[doc(alias = "BrokenBarrierError")]
 pub enum BarrierError {
     /// This party's time was over; that has broken the barrier for all.

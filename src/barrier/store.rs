@@ -272,6 +272,14 @@ pub struct GatheredRef<'a, T> {
     len: usize,
 }
 
+impl<T> Clone for GatheredRef<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for GatheredRef<'_, T> {}
+
 impl<'a, T> GatheredRef<'a, T> {
     /// How many of the parties came before this one.
     #[must_use]

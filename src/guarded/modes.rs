@@ -199,7 +199,7 @@ impl<M: fmt::Debug> fmt::Display for NotExclusive<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the mode {:?} does not write: the rules don't say that it is exclusive",
+            "data can't be written in mode {:?}: `Rules::EXCLUSIVE` does not list it",
             self.mode
         )
     }

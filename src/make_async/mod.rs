@@ -118,10 +118,16 @@ impl fmt::Display for BlockingError {
 impl Error for BlockingError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Panicked(panic) => Some(panic),
-            Self::Closed => Some(&PoolClosed),
-            Self::Lost => None,
+            // It shows the panic: what comes next is that one's source.
+            Self::Panicked(panic) => panic.source(),
+            Self::Closed | Self::Lost => None,
         }
+    }
+}
+
+impl From<PoolClosed> for BlockingError {
+    fn from(_: PoolClosed) -> Self {
+        Self::Closed
     }
 }
 

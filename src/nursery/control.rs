@@ -11,6 +11,7 @@ use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
+use futures_core::FusedFuture;
 use lock_api::Mutex;
 
 use super::desk::Desk;
@@ -301,7 +302,7 @@ impl<B: Backend> TaskContext<B> {
     /// Dropping it changes nothing; the signal stays.
     #[must_use = "futures do nothing unless polled"]
     pub fn stopped(&self) -> Stopped<'_, B> {
-        Stopped { control: &self.control, watch: None }
+        Stopped { control: &self.control, watch: None, done: false }
     }
 
     /// Whether the task is to stop.
@@ -324,10 +325,18 @@ impl<B: Backend> fmt::Debug for TaskContext<B> {
 }
 
 /// Waits until a task is to stop; made by [`TaskContext::stopped`].
+#[must_use = "futures do nothing unless polled"]
 pub struct Stopped<'a, B: Backend> {
     control: &'a Arc<Control<B>>,
     /// Its place among the watchers.
     watch: Option<usize>,
+    done: bool,
+}
+
+impl<B: Backend> FusedFuture for Stopped<'_, B> {
+    fn is_terminated(&self) -> bool {
+        self.done
+    }
 }
 
 impl<B: Backend> Future for Stopped<'_, B> {
@@ -335,10 +344,8 @@ impl<B: Backend> Future for Stopped<'_, B> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        match this.control.watch(&mut this.watch, cx.waker()) {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
-        }
+        this.done = this.control.watch(&mut this.watch, cx.waker());
+        if this.done { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 

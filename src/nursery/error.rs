@@ -41,7 +41,21 @@ impl fmt::Display for StartError {
     }
 }
 
-impl Error for StartError {}
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            // It is shown as its error: what comes next is that one's source.
+            Self::Closed(closed) => closed.source(),
+            Self::Refused { .. } => None,
+        }
+    }
+}
+
+impl From<NurseryClosed> for StartError {
+    fn from(closed: NurseryClosed) -> Self {
+        Self::Closed(closed)
+    }
+}
 
 /// Why a task can't be stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -93,6 +107,12 @@ impl<E: fmt::Display> fmt::Display for EnterError<E> {
             Self::Context(error) => error.fmt(f),
             Self::Closed(closed) => closed.fmt(f),
         }
+    }
+}
+
+impl<E> From<NurseryClosed> for EnterError<E> {
+    fn from(closed: NurseryClosed) -> Self {
+        Self::Closed(closed)
     }
 }
 

@@ -108,17 +108,19 @@ impl<'env, E: Send + 'env, B: Backend> LocalNursery<'env, E, B> {
         Self { nursery, handle }
     }
 
-    /// As [`Nursery::new`].
+    /// A nursery without tasks, whose name is `Nursery-` and a number that
+    /// counts all nurseries without names: see [`Nursery::new`].
     pub fn new() -> Self {
         Self::of(Nursery::new())
     }
 
-    /// As [`Nursery::named`].
+    /// A nursery with this name: see [`Nursery::named`].
     pub fn named(name: impl Into<Box<str>>) -> Self {
         Self::of(Nursery::named(name))
     }
 
-    /// As [`Nursery::named_by`].
+    /// A nursery whose name is made anew each time that somebody asks: see
+    /// [`Nursery::named_by`].
     pub fn named_by(name: impl Fn() -> String + Send + Sync + 'static) -> Self {
         Self::of(Nursery::named_by(name))
     }
@@ -128,7 +130,8 @@ impl<'env, E: Send + 'env, B: Backend> LocalNursery<'env, E, B> {
         self.handle.clone()
     }
 
-    /// As [`Nursery::register`].
+    /// Puts it into a registry, under its name, for as long as it lives: see
+    /// [`Nursery::register`].
     ///
     /// # Errors
     ///
@@ -140,7 +143,7 @@ impl<'env, E: Send + 'env, B: Backend> LocalNursery<'env, E, B> {
         self.nursery.register(registry)
     }
 
-    /// As [`Nursery::rename`].
+    /// Gives it another name, in its registry too: see [`Nursery::rename`].
     ///
     /// # Errors
     ///
@@ -149,17 +152,21 @@ impl<'env, E: Send + 'env, B: Backend> LocalNursery<'env, E, B> {
         self.nursery.rename(name)
     }
 
-    /// As [`Nursery::shutdown_on`].
+    /// Has it stop when `future` is ready: a signal, a timer, a message. See
+    /// [`Nursery::shutdown_on`].
     pub fn shutdown_on(&mut self, future: impl Future<Output = ()> + 'env) {
         self.nursery.shutdown_on(Here { inner: future });
     }
 
-    /// As [`Nursery::pop_all`].
+    /// Moves the tasks, the contexts and the clean-ups, and with them the
+    /// sentinel, to a new nursery with a name of its own: see
+    /// [`Nursery::pop_all`].
     pub fn pop_all(&mut self) -> Self {
         Self::of(self.nursery.pop_all())
     }
 
-    /// As [`Nursery::drive`].
+    /// Runs `body` beside the tasks until it ends, and leaves the nursery open:
+    /// see [`Nursery::drive`].
     ///
     /// # Cancel safety
     ///
@@ -172,7 +179,9 @@ impl<'env, E: Send + 'env, B: Backend> LocalNursery<'env, E, B> {
         self.nursery.drive(body).await
     }
 
-    /// As [`Nursery::run`].
+    /// Runs `body` beside the tasks until it ends, and then
+    /// [closes](Self::close) the nursery: tasks that are left are stopped. See
+    /// [`Nursery::run`].
     ///
     /// # Cancel safety
     ///
@@ -189,7 +198,8 @@ impl<'env, E: Send + 'env, B: Backend> LocalNursery<'env, E, B> {
         self.nursery.run(body).await
     }
 
-    /// As [`Nursery::scope`].
+    /// Makes a nursery, and [runs](Self::run) the body that `body` makes of its
+    /// handle: see [`Nursery::scope`].
     ///
     /// # Cancel safety
     ///
@@ -206,7 +216,8 @@ impl<'env, E: Send + 'env, B: Backend> LocalNursery<'env, E, B> {
         nursery.run(body(handle)).await
     }
 
-    /// As [`Nursery::close`].
+    /// Stops the tasks and runs the clean-ups, last in first; awaits both: see
+    /// [`Nursery::close`].
     #[doc(alias = "aclose")]
     pub fn close(&mut self) -> LocalClose<'_, 'env, E, B> {
         LocalClose { close: self.nursery.close(), stays: PhantomData }
@@ -268,6 +279,12 @@ impl<'env, E: Send + 'env, B: Backend> Future for LocalClose<'_, 'env, E, B> {
     }
 }
 
+impl<'env, E: Send + 'env, B: Backend> FusedFuture for LocalClose<'_, 'env, E, B> {
+    fn is_terminated(&self) -> bool {
+        self.close.is_terminated()
+    }
+}
+
 impl<'env, E: Send + 'env, B: Backend> fmt::Debug for LocalClose<'_, 'env, E, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("LocalClose").field(&self.close).finish()
@@ -301,14 +318,16 @@ impl<E, B: Backend> LocalHandle<'_, E, B> {
         self.handle.sentinel()
     }
 
-    /// As [`Handle::stop_task`].
+    /// Stops a task of this nursery, waits for its end, and gives its outcome,
+    /// whatever that is: also an error or a panic of the task does not stop the
+    /// nursery then. See [`Handle::stop_task`].
     pub fn stop_task<'a, T>(&self, task: &'a mut Task<T, E, B>) -> StopTask<'a, T, E, B> {
         self.handle.stop_task(task)
     }
 }
 
 impl<'env, E: Send + 'env, B: Backend> LocalHandle<'env, E, B> {
-    /// As [`Handle::create_task`].
+    /// Starts a task with this future: see [`Handle::create_task`].
     ///
     /// # Errors
     ///
@@ -354,7 +373,9 @@ impl<'env, E: Send + 'env, B: Backend> LocalHandle<'env, E, B> {
         self.handle.begin(name, make, |child| Box::pin(Here { inner: child }))
     }
 
-    /// As [`Handle::start`].
+    /// Starts a task and waits until it says that it is ready: its
+    /// [`Ready::signal`] gives a value, which comes with the task. See
+    /// [`Handle::start`].
     ///
     /// # Cancel safety
     ///
@@ -377,7 +398,9 @@ impl<'env, E: Send + 'env, B: Backend> LocalHandle<'env, E, B> {
         Ok((value.await, task))
     }
 
-    /// As [`Handle::enter`].
+    /// Enters a context, which is exited in its turn when the nursery closes:
+    /// after all that is started and entered later, before what came earlier.
+    /// See [`Handle::enter`].
     ///
     /// # Cancel safety
     ///
@@ -394,7 +417,8 @@ impl<'env, E: Send + 'env, B: Backend> LocalHandle<'env, E, B> {
         self.handle.enter(context).await
     }
 
-    /// As [`Handle::push`].
+    /// Has `exit` run and awaited in its turn when the nursery closes: see
+    /// [`Handle::push`].
     ///
     /// # Errors
     ///
@@ -407,7 +431,8 @@ impl<'env, E: Send + 'env, B: Backend> LocalHandle<'env, E, B> {
         self.handle.push(move |outcome| Here { inner: exit.take()(outcome) })
     }
 
-    /// As [`Handle::defer`].
+    /// Has `f` run in its turn when the nursery closes, or is dropped: see
+    /// [`Handle::defer`].
     ///
     /// # Errors
     ///
@@ -417,7 +442,8 @@ impl<'env, E: Send + 'env, B: Backend> LocalHandle<'env, E, B> {
         self.handle.defer(move || f.take()())
     }
 
-    /// As [`Handle::keep`].
+    /// Keeps a value, such as a guard, and drops it in its turn when the
+    /// nursery closes, or is dropped: see [`Handle::keep`].
     ///
     /// # Errors
     ///

@@ -723,6 +723,12 @@ impl<'env, E: Send + 'env, B: Backend> Future for Close<'_, 'env, E, B> {
     }
 }
 
+impl<'env, E: Send + 'env, B: Backend> FusedFuture for Close<'_, 'env, E, B> {
+    fn is_terminated(&self) -> bool {
+        self.nursery.is_closed()
+    }
+}
+
 impl<'env, E: Send + 'env, B: Backend> fmt::Debug for Close<'_, 'env, E, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Close").field("nursery", &*self.nursery).finish()

@@ -361,6 +361,7 @@ pub trait Reports {
 
 /// What took long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum What {
     /// A request waited.
     Waited,

@@ -196,9 +196,13 @@ impl fmt::Display for Error {
             Self::Corrupt { what, found, wanted } => {
                 write!(f, "the segment is corrupt: its {what} is {found}, not {wanted}")
             }
-            Self::OtherBoot { .. } => {
-                f.write_str("the machine was started anew since the segment was made")
-            }
+            Self::OtherBoot { found, wanted } => write!(
+                f,
+                "the machine was started anew since the segment was made: its start was \
+                 {:032x}, and is {:032x} now",
+                u128::from_be_bytes(*found),
+                u128::from_be_bytes(*wanted)
+            ),
             Self::Option { name, found, least, most } => {
                 write!(f, "the option `{name}` is {found}: it must be in {least}..={most}")
             }
@@ -232,6 +236,31 @@ impl fmt::Display for Error {
 }
 
 impl StdError for Error {}
+
+/// Of the kind that the system would say, with the error inside.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::Exists => io::ErrorKind::AlreadyExists,
+            Error::NotFound => io::ErrorKind::NotFound,
+            Error::Denied | Error::OtherOwner { .. } | Error::WritableByOthers { .. } => {
+                io::ErrorKind::PermissionDenied
+            }
+            Error::NoSpace { .. } => io::ErrorKind::StorageFull,
+            Error::Option { .. } => io::ErrorKind::InvalidInput,
+            Error::NoProc | Error::Unsupported { .. } => io::ErrorKind::Unsupported,
+            Error::NotASegment { .. }
+            | Error::Version { .. }
+            | Error::Layout { .. }
+            | Error::Truncated { .. }
+            | Error::Corrupt { .. }
+            | Error::Decode { .. } => io::ErrorKind::InvalidData,
+            Error::System { errno, .. } => Self::from_raw_os_error(*errno).kind(),
+            _ => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
 
 /// An owner died while it may have been changing what the lock protects.
 ///

@@ -11,6 +11,7 @@ use super::error::Error;
 /// not written to the disk in time is lost, so that the data may be half old
 /// and half new.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum AfterReboot {
     /// Opening it is [`Error::OtherBoot`].
     #[default]

@@ -149,10 +149,10 @@ impl<C, B: Backend, R> DynamicThrottle<C, B, R> {
     ///
     /// # Errors
     ///
-    /// [`ThrottleError::NotANumber`].
+    /// [`ThrottleError::NotANumber`]; nothing has changed then.
     pub fn set_rate(&self, rate: f64) -> Result<f64, ThrottleError> {
         if rate.is_nan() {
-            return Err(ThrottleError::NotANumber);
+            return Err(ThrottleError::NotANumber("rate"));
         }
         Ok(self.change(|state| {
             state.set_rate(rate);
@@ -211,10 +211,10 @@ impl<C, B: Backend, R> DynamicThrottle<C, B, R> {
     ///
     /// # Errors
     ///
-    /// [`ThrottleError::NotANumber`].
+    /// [`ThrottleError::NotANumber`]; nothing has changed then.
     pub fn set_jitter(&self, jitter: f64) -> Result<f64, ThrottleError> {
         if jitter.is_nan() {
-            return Err(ThrottleError::NotANumber);
+            return Err(ThrottleError::NotANumber("jitter"));
         }
         let jitter = jitter.clamp(0.0, 1.0);
         self.change(|state| state.options.jitter = jitter);

@@ -138,8 +138,8 @@ pub enum ThrottleError {
     Factor(f64),
     /// Not from 0 to 1.
     Jitter(f64),
-    /// A rate that is not a number.
-    NotANumber,
+    /// What was to be set, the rate or the jitter, is not a number.
+    NotANumber(&'static str),
 }
 
 impl fmt::Display for ThrottleError {
@@ -161,7 +161,9 @@ impl fmt::Display for ThrottleError {
             Self::Jitter(jitter) => {
                 write!(f, "the jitter of a throttle is from 0 to 1, not {jitter}")
             }
-            Self::NotANumber => f.write_str("a throttle was told something that is not a number"),
+            Self::NotANumber(what) => {
+                write!(f, "the {what} of a throttle was to be something that is not a number")
+            }
         }
     }
 }

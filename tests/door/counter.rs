@@ -38,6 +38,19 @@ fn beyond_the_last_number_is_an_error_and_the_count_stays() {
     assert!(CounterError::Overflow { limit }.to_string().contains(&limit.to_string()));
 }
 
+#[test]
+fn what_leads_to_a_counter_is_one() {
+    fn visit(inside: impl Counter) -> [Result<u64, CounterError>; 3] {
+        [inside.increment(), Ok(inside.value()), inside.decrement()]
+    }
+    let count = Arc::new(IntCounter::starting_at(1));
+    assert_eq!(visit(Arc::clone(&count)), [Ok(2), Ok(2), Ok(1)]);
+    let boxed: Box<dyn Counter> = Box::new(Arc::clone(&count));
+    assert_eq!(boxed.decrement(), Ok(0));
+    assert_eq!(visit(boxed), [Ok(1), Ok(1), Ok(0)]);
+    assert!(count.is_zero());
+}
+
 /// The original adds and takes away in two steps, and loses some.
 #[test]
 fn no_step_of_ten_threads_is_lost() {

@@ -247,7 +247,10 @@ fn a_task_can_not_stop_itself() {
 #[test]
 fn nothing_starts_in_a_closed_nursery() {
     let mut nursery = Nursery::named("web");
-    assert_eq!(settle(nursery.close()), Some(Ok(())));
+    let mut close = nursery.close();
+    assert!(!close.is_terminated());
+    assert_eq!(settle(&mut close), Some(Ok(())));
+    assert!(close.is_terminated());
     let closed = NurseryClosed { nursery: "web".to_owned() };
     let error = nursery.create_task(None, worker()).expect_err("closed");
     assert_eq!(error, StartError::Closed(closed.clone()));

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use futures_core::FusedFuture;
 use portunus::nursery::{Job, RefusedJob, Spawn, StopError, TaskOutcome};
 
 use crate::common::{Fault, Handle, Log, Noted, Nursery, settle, yielding};
@@ -119,8 +120,10 @@ fn outcomes<E: Executor>() {
                 .start("watching", |cx, ready| async move {
                     // Watches under a waker of its own.
                     let mut stopped = pin!(cx.stopped());
+                    assert!(!stopped.is_terminated());
                     ready.signal(cx.name());
                     (&mut stopped).await;
+                    assert!(stopped.is_terminated());
                     Err::<(), _>("in the clean-up")
                 })
                 .await

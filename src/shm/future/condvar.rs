@@ -7,6 +7,8 @@ use core::ops::{Deref, DerefMut};
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use futures_core::FusedFuture;
+
 use crate::raw::mode::Rules;
 use crate::shm::condvar::{Condvar, CondvarGuard, KEY, Parts, SharedCondvar, SharedCondvarGuard};
 use crate::shm::error::OwnerDied;
@@ -39,6 +41,12 @@ type ModeOf<'a, G> = <<G as Parts<'a>>::Rules as Rules>::Mode;
 
 // Nothing of it is linked to by address: its place in line is in the segment.
 impl<'a, G: Parts<'a>> Unpin for WaitAsync<'_, 'a, G> {}
+
+impl<'a, G: Parts<'a>> FusedFuture for WaitAsync<'_, 'a, G> {
+    fn is_terminated(&self) -> bool {
+        matches!(self.state, Waiting::Done)
+    }
+}
 
 impl<'a, G: Parts<'a>> Future for WaitAsync<'_, 'a, G> {
     type Output = Result<G, OwnerDied<G>>;

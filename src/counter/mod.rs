@@ -1,5 +1,8 @@
 //! Counts that can't go below zero, or beyond what can be counted.
 
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+mod shared;
+
 use core::error::Error;
 use core::fmt;
 
