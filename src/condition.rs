@@ -97,6 +97,7 @@ impl<B: Backend> Condition<B> {
     /// How many wait now.
     ///
     /// Counts them one by one.
+    #[must_use]
     pub fn waiting(&self) -> usize {
         self.asking.len()
     }

@@ -115,6 +115,10 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// Never blocks, and never overtakes: while somebody waits in the mode's
     /// lane or a better one, or a conversion into one of them, the answer is
     /// `None`.
+    ///
+    /// # Panics
+    ///
+    /// As [`acquire`](Self::acquire).
     #[inline]
     #[doc(alias = "try_lock")]
     pub fn try_acquire(&self, mode: R::Mode) -> Option<Hold<'_, R, B>> {
@@ -147,6 +151,10 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// # Errors
     ///
     /// [`TooMany`] when not even an empty lock would admit so many.
+    ///
+    /// # Panics
+    ///
+    /// As [`acquire`](Self::acquire).
     pub fn acquire_many(&self, mode: R::Mode, weight: u32) -> Result<Hold<'_, R, B>, TooMany> {
         self.check_weight(mode, weight)?;
         let request = request(mode, weight);
@@ -164,6 +172,10 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// # Errors
     ///
     /// [`TooMany`] when not even an empty lock would admit so many.
+    ///
+    /// # Panics
+    ///
+    /// As [`acquire`](Self::acquire).
     pub fn try_acquire_many(
         &self,
         mode: R::Mode,
@@ -184,6 +196,7 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     }
 
     /// How many units of `mode` are held now: a snapshot.
+    #[must_use]
     pub fn holders(&self, mode: R::Mode) -> usize {
         self.raw.held()[mode]
     }
@@ -193,16 +206,19 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// It takes time in proportion to the line, and keeps others from joining
     /// or leaving it meanwhile.
     #[doc(alias = "waiters")]
+    #[must_use]
     pub fn waiting(&self) -> usize {
         self.raw.waiting()
     }
 
     /// Whether anybody is inside now, in any mode: a snapshot.
+    #[must_use]
     pub fn is_locked(&self) -> bool {
         self.raw.is_locked()
     }
 
     /// The rules.
+    #[must_use]
     pub fn rules(&self) -> &R {
         self.raw.rules()
     }

@@ -253,8 +253,14 @@ impl<'a, R: Rules, B: Backend> Hold<'a, R, B> {
     /// assert!(hold.try_convert(Access::Write));
     /// assert_eq!(hold.mode(), Access::Write);
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the rules do, or a waker of those whom the new mode lets in: then it
+    /// has the new mode.
     #[doc(alias = "upgrade")]
     #[doc(alias = "downgrade")]
+    #[must_use = "if not, it is as it was"]
     pub fn try_convert(&mut self, mode: R::Mode) -> bool {
         let request = conversion(self, mode);
         try_convert(self, request)
@@ -291,6 +297,11 @@ impl<'a, R: Rules, B: Backend> Hold<'a, R, B> {
     /// The hold is as it was. [`ConvertError::Deadlock`]: another conversion
     /// waits, and neither could be served while the other keeps its hold.
     /// [`ConvertError::Impossible`]: the new mode never admits so many units.
+    ///
+    /// # Panics
+    ///
+    /// If the rules do, or a waker of those whom the new mode lets in: then it
+    /// has the new mode.
     pub fn convert(&mut self, mode: R::Mode) -> Result<(), ConvertError> {
         let request = conversion(self, mode);
         convert(self, request, &Forever)

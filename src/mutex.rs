@@ -40,6 +40,7 @@ impl<B: Backend> RawMutex<B> {
     /// How many wait now.
     ///
     /// Counts them one by one, under the inner lock.
+    #[must_use]
     pub fn waiting(&self) -> usize {
         self.raw.waiting()
     }

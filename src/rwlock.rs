@@ -49,11 +49,13 @@ impl<P: Preference, B: Backend> RawRwLock<P, B> {
     /// How many wait now.
     ///
     /// Counts them one by one, under the inner lock.
+    #[must_use]
     pub fn waiting(&self) -> usize {
         self.raw.waiting()
     }
 
     /// How many hold in `mode` now.
+    #[must_use]
     pub fn holders(&self, mode: SharedMode) -> usize {
         self.raw.held()[mode]
     }

@@ -42,7 +42,7 @@ fn a_conversion_is_noted() {
         assert!(poll(reader.as_mut(), &panics()).is_pending());
         assert!(unwinds(|| {
             if trying {
-                hold.try_convert(Access::Read);
+                let _ = hold.try_convert(Access::Read);
             } else {
                 hold.convert(Access::Read).expect("a weaker mode");
             }

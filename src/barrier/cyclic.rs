@@ -152,7 +152,8 @@ impl<T, B: Backend> CyclicBarrier<T, B> {
         }
     }
 
-    /// Whether it was aborted or a party's time was over.
+    /// Whether it was aborted or a party's time was over, and it was not reset
+    /// since.
     #[must_use]
     pub fn is_broken(&self) -> bool {
         self.state() != BarrierState::Waiting
@@ -192,7 +193,9 @@ impl<T, B: Backend> CyclicBarrier<T, B> {
     ///
     /// # Errors
     ///
-    /// [`BarrierError::Broken`].
+    /// [`BarrierError::Broken`] with the reason: it was aborted, or another
+    /// party's time was over, and it was not reset since; or it was reset while
+    /// this waited.
     pub fn wait(&self, state: impl Into<Option<T>>) -> Result<Gathered<T>, BarrierError> {
         self.wait_limited(state.into(), &Forever)
     }
@@ -222,7 +225,7 @@ impl<T, B: Backend> CyclicBarrier<T, B> {
     ///
     /// # Errors
     ///
-    /// [`BarrierError::Broken`].
+    /// As [`wait`](Self::wait).
     pub async fn wait_async(
         &self,
         state: impl Into<Option<T>>,
@@ -239,7 +242,8 @@ impl<T, B: Backend> CyclicBarrier<T, B> {
     ///
     /// # Errors
     ///
-    /// [`BarrierError::TimedOut`]: the barrier is broken for all.
+    /// [`BarrierError::TimedOut`] if `timeout` was first: the barrier is broken
+    /// for all. [`BarrierError::Broken`] as [`wait`](Self::wait).
     pub async fn wait_async_or(
         &self,
         state: impl Into<Option<T>>,

@@ -10,9 +10,14 @@ use crate::wait::until::Until;
 impl<T, B: Backend> CyclicBarrier<T, B> {
     /// As [`wait`](Self::wait), for no longer than `timeout`.
     ///
+    /// # Blocking
+    ///
+    /// As `wait`.
+    ///
     /// # Errors
     ///
-    /// [`BarrierError::TimedOut`]: the barrier is broken for all.
+    /// [`BarrierError::TimedOut`] if `timeout` was over first: the barrier is
+    /// broken for all. [`BarrierError::Broken`] as [`wait`](Self::wait).
     pub fn wait_for(
         &self,
         state: impl Into<Option<T>>,
@@ -22,6 +27,10 @@ impl<T, B: Backend> CyclicBarrier<T, B> {
     }
 
     /// As [`wait`](Self::wait), until `deadline`.
+    ///
+    /// # Blocking
+    ///
+    /// As `wait`.
     ///
     /// # Errors
     ///

@@ -290,6 +290,21 @@ impl<T, B: Backend, S: Store<T>> StatefulBarrier<T, B, S> {
 
     /// Whether it lets nobody wait any more: it has tripped, was aborted, or a
     /// party's time was over.
+    ///
+    /// So it is true after a success, too, for such a barrier serves once;
+    /// `CyclicBarrier`'s is not, which begins again. For a failure ask
+    /// [`raise_for_abort`](Self::raise_for_abort) or [`state`](Self::state).
+    ///
+    /// ```
+    /// use portunus::barrier::BarrierState;
+    /// use portunus::sync::FixedBarrier;
+    ///
+    /// let barrier: FixedBarrier<(), 1> = FixedBarrier::full();
+    /// drop(barrier.wait(None)?);
+    /// assert!(barrier.is_broken() && barrier.raise_for_abort().is_ok());
+    /// assert_eq!(barrier.state(), BarrierState::Tripped);
+    /// # Ok::<(), portunus::barrier::BarrierError>(())
+    /// ```
     #[doc(alias = "broken")]
     #[must_use]
     pub fn is_broken(&self) -> bool {
@@ -301,7 +316,7 @@ impl<T, B: Backend, S: Store<T>> StatefulBarrier<T, B, S> {
     ///
     /// # Errors
     ///
-    /// [`BarrierError::Broken`].
+    /// [`BarrierError::Broken`] with the reason, then.
     pub fn raise_for_abort(&self) -> Result<(), BarrierError> {
         match self.state() {
             BarrierState::Waiting | BarrierState::Tripped => Ok(()),
@@ -340,7 +355,8 @@ impl<T, B: Backend, S: Store<T>> StatefulBarrier<T, B, S> {
     ///
     /// # Errors
     ///
-    /// [`BarrierError::Broken`].
+    /// [`BarrierError::Broken`] with the reason: it had tripped before, it was
+    /// aborted, or another party's time was over.
     #[doc(alias = "StatefulBarrier.wait")]
     pub fn wait(&self, state: impl Into<Option<T>>) -> Result<S::Gathered<'_>, BarrierError> {
         self.wait_limited(&mut state.into(), &Forever)
@@ -367,7 +383,7 @@ impl<T, B: Backend, S: Store<T>> StatefulBarrier<T, B, S> {
     ///
     /// # Errors
     ///
-    /// [`BarrierError::Broken`].
+    /// As [`wait`](Self::wait).
     #[doc(alias = "StatefulBarrier.__await__")]
     pub async fn wait_async(
         &self,
@@ -397,7 +413,8 @@ impl<T, B: Backend, S: Store<T>> StatefulBarrier<T, B, S> {
     ///
     /// # Errors
     ///
-    /// [`BarrierError::TimedOut`]: the barrier is broken for all.
+    /// [`BarrierError::TimedOut`] if `timeout` was first: the barrier is broken
+    /// for all. [`BarrierError::Broken`] as [`wait`](Self::wait).
     pub async fn wait_async_or(
         &self,
         state: impl Into<Option<T>>,

@@ -10,10 +10,15 @@ use crate::wait::until::Until;
 impl<T, B: Backend, S: Store<T>> StatefulBarrier<T, B, S> {
     /// As [`wait`](Self::wait), for no longer than `timeout`.
     ///
+    /// # Blocking
+    ///
+    /// As `wait`.
+    ///
     /// # Errors
     ///
-    /// [`BarrierError::TimedOut`]: the barrier is broken for all. With a time
-    /// of zero that is so unless this is the last party.
+    /// [`BarrierError::TimedOut`] if `timeout` was over first: the barrier is
+    /// broken for all. With a time of zero that is so unless this is the last
+    /// party. [`BarrierError::Broken`] as [`wait`](Self::wait).
     pub fn wait_for(
         &self,
         state: impl Into<Option<T>>,
@@ -23,6 +28,10 @@ impl<T, B: Backend, S: Store<T>> StatefulBarrier<T, B, S> {
     }
 
     /// As [`wait`](Self::wait), until `deadline`.
+    ///
+    /// # Blocking
+    ///
+    /// As `wait`.
     ///
     /// # Errors
     ///

@@ -296,6 +296,7 @@ macro_rules! condvar {
             /// Counts them one by one, under the inner lock. Who was notified
             /// and waits for the lock is in the lock's line, and not counted; nor
             /// is whom a `notify_all` in progress is about to reach.
+            #[must_use]
             pub fn waiting(&self) -> usize {
                 self.queue.len()
             }

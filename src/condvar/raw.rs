@@ -73,6 +73,7 @@ impl<L, B: Backend> RawCondvar<L, B> {
     /// How many wait for a notification now.
     ///
     /// Counts them one by one, under the inner lock.
+    #[must_use]
     pub fn waiting(&self) -> usize {
         self.queue.len()
     }

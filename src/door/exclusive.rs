@@ -130,6 +130,7 @@ impl<L: RawMutex, T: ?Sized, C> Door<L, T, C> {
     }
 
     /// Whether somebody is inside now: a snapshot.
+    #[must_use]
     pub fn is_locked(&self) -> bool {
         self.raw().is_locked()
     }

@@ -32,6 +32,7 @@ impl<B: Backend> MonitorCondvar<B> {
     /// How many wait for a notification now.
     ///
     /// Counts them one by one, under the inner lock.
+    #[must_use]
     pub fn waiting(&self) -> usize {
         self.0.waiting()
     }

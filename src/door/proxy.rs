@@ -389,6 +389,7 @@ impl<'a, T: ?Sized, G: Resource<Target = T>> Proxy<'a, T, G> {
 
     /// Whether it is closed. After a refusal: `true`, that is why; `false`, the
     /// permission was not given.
+    #[must_use]
     pub fn is_closed(&self) -> bool {
         !self.open
     }

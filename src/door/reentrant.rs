@@ -128,6 +128,7 @@ impl<L: RawMutex, T: ?Sized, G: GetThreadId> ReentrantDoor<L, T, G> {
     }
 
     /// Whether some thread is inside now: a snapshot.
+    #[must_use]
     pub fn is_locked(&self) -> bool {
         self.lock.is_locked()
     }

@@ -143,6 +143,7 @@ impl<L: RawRwLock, T: ?Sized, C> SharedDoor<L, T, C> {
     }
 
     /// Whether somebody is inside now: a snapshot.
+    #[must_use]
     pub fn is_locked(&self) -> bool {
         self.raw().is_locked()
     }

@@ -26,7 +26,9 @@ use crate::wait::ask::{Asker, Owner, Question};
 pin_project! {
     /// A wait for something to become true that can be awaited.
     ///
-    /// Dropped at any point it has left the line, and nothing is lost.
+    /// Dropped at any point it has left the line, and nothing is lost. `H` is
+    /// what it asks, and `Q` the question: [`Get`] and [`SetWhenRead`] are names
+    /// for those of an accessor.
     #[must_use = "futures do nothing unless polled"]
     pub struct Asking<H, Q>
     where

@@ -200,6 +200,10 @@ macro_rules! awaited {
             /// # Cancel safety
             ///
             /// As [`wait_async`](Self::wait_async).
+            ///
+            /// # Panics
+            ///
+            /// If polled again after it was ready.
             #[allow(private_bounds, reason = "the guards are known")]
             pub fn wait_while_async<'a, G, F>(
                 &'a self,

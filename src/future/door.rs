@@ -174,6 +174,10 @@ impl<L: RawRwLockUpgradeAsync, T: ?Sized, C> SharedDoor<L, T, C> {
     /// # Cancel safety
     ///
     /// As [`read_async`](Self::read_async).
+    ///
+    /// # Panics
+    ///
+    /// If polled again after it was ready.
     pub fn upgradable_read_async(&self) -> UpgradableReadDoor<'_, L, T, C> {
         UpgradableReadDoorKind::acquire(self)
     }
@@ -197,6 +201,10 @@ impl<L: RawMutexAsync, T: ?Sized, C> Door<L, T, C> {
     /// assert_eq!(*door.enter(), 2);
     /// # });
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// If polled again after it was ready.
     #[inline]
     pub fn enter_async(&self) -> EnterDoor<'_, L, T, C> {
         EnterDoorKind::acquire(self)
@@ -234,6 +242,10 @@ impl<L: RawRwLockAsync, T: ?Sized, C> SharedDoor<L, T, C> {
     /// assert_eq!(*one, *two);
     /// # });
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// If polled again after it was ready.
     #[inline]
     #[doc(alias = "acquire_read")]
     pub fn read_async(&self) -> ReadDoor<'_, L, T, C> {
@@ -246,6 +258,10 @@ impl<L: RawRwLockAsync, T: ?Sized, C> SharedDoor<L, T, C> {
     /// # Cancel safety
     ///
     /// As [`read_async`](Self::read_async).
+    ///
+    /// # Panics
+    ///
+    /// If polled again after it was ready.
     #[inline]
     #[doc(alias = "acquire_write")]
     pub fn write_async(&self) -> WriteDoor<'_, L, T, C> {

@@ -264,6 +264,10 @@ macro_rules! waiting_inside {
             /// # Cancel safety
             ///
             /// As [`wait_async`](Self::wait_async).
+            ///
+            /// # Panics
+            ///
+            /// If polled again after it was ready.
             pub fn wait_while_async<F: FnMut(&$($mutable)? T) -> bool>(
                 self,
                 mut condition: F,

@@ -207,6 +207,10 @@ impl<'a, R: Rules, B: Backend> Hold<'a, R, B> {
     /// # Errors
     ///
     /// The hold as it was, and why: see [`convert`](Self::convert).
+    ///
+    /// # Panics
+    ///
+    /// If polled again after it was ready.
     pub fn convert_async(self, mode: R::Mode) -> ConvertHold<'a, R, B> {
         let request = hold::conversion(&self, mode);
         ConvertKind::convert(self, request)

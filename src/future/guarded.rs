@@ -215,6 +215,10 @@ impl<R: Rules, T: ?Sized, B: Backend> Guarded<R, T, B> {
     /// # Ok::<(), portunus::NotExclusive<Access>>(())
     /// # }).unwrap();
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// If polled again after it was ready.
     pub fn read_async(&self, mode: R::Mode) -> ReadGuarded<'_, R, T, B> {
         ReadGuardKind::acquire(HoldKind::new(self.lock()), self.data(), request(mode, 1))
     }
@@ -228,6 +232,10 @@ impl<R: Rules, T: ?Sized, B: Backend> Guarded<R, T, B> {
     /// # Errors
     ///
     /// As [`write`](Self::write); the first poll has it.
+    ///
+    /// # Panics
+    ///
+    /// If polled again after it was ready.
     pub fn write_async<W: WriteMode<R>>(&self, mode: W) -> WriteGuarded<'_, R, T, B, W> {
         WriteGuardKind::acquire(HoldKind::new(self.lock()), self.data(), mode)
     }
@@ -247,6 +255,10 @@ impl<H: Holding, T: ?Sized> ReadGuard<H, T> {
     /// # Errors
     ///
     /// The guard as it was, and why: see [`convert`](Self::convert).
+    ///
+    /// # Panics
+    ///
+    /// If polled again after it was ready.
     pub fn convert_async(s: Self, mode: ModeOf<H>) -> ConvertGuard<H, T> {
         let (hold, data) = s.into_parts();
         let request = hold::conversion(&hold, mode);
@@ -280,6 +292,10 @@ impl<H: Holding, T: ?Sized> ReadGuard<H, T> {
     /// # Errors
     ///
     /// The guard as it was, and why: see [`upgrade`](Self::upgrade).
+    ///
+    /// # Panics
+    ///
+    /// If polled again after it was ready.
     pub fn upgrade_async<W: WriteMode<H::Rules>>(s: Self, mode: W) -> UpgradeGuard<H, T> {
         let (hold, data) = s.into_parts();
         let mode = mode.judge().map_err(|refused| UpgradeError::NotExclusive(refused.into()));

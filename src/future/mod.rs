@@ -226,7 +226,9 @@ pub trait Kind {
 pin_project! {
     /// An acquisition that can be awaited.
     ///
-    /// See the [module](self) for what all of them promise.
+    /// See the [module](self) for what all of them promise. `K` says which one
+    /// it is: it has a name for each, such as [`AcquireHold`], by which a struct
+    /// keeps it.
     #[must_use = "futures do nothing unless polled"]
     pub struct Acquire<K: Kind> {
         kind: K,

@@ -58,6 +58,10 @@ pub trait MutexExt {
     /// assert_eq!(*total.lock(), 2);
     /// # });
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// If polled again after it was ready.
     fn lock_async(&self) -> Lock<'_, Self::Raw, Self::Data>;
 }
 

@@ -105,12 +105,22 @@ impl<R: Rules, B: Backend, L: ?Sized + Kept<R, B>> Kind for OwnedHoldKind<R, B, 
 impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// As [`acquire_async`](Self::acquire_async), with a hold that keeps the
     /// lock alive; so does the future.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire_async`](Self::acquire_async).
+    /// It lets go of the lock's `Arc`, too.
     pub fn acquire_owned_async(self: &Arc<Self>, mode: R::Mode) -> AcquireOwnedHold<R, B> {
         Acquire::new(OwnedHoldKind::new(Arc::clone(self)), Seat::new(fifo_lock::request(mode, 1)))
     }
 
     /// As [`acquire_many_async`](Self::acquire_many_async), with a hold that
     /// keeps the lock alive; so does the future.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire_many_async`](Self::acquire_many_async).
+    /// It lets go of the `Arc`, too.
     ///
     /// # Errors
     ///
@@ -131,7 +141,13 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
 pub type ConvertOwnedHold<R, B, L = FifoLock<R, B>> = Acquire<ConvertKind<OwnedHold<R, B, L>>>;
 
 impl<R: Rules, B: Backend, L: ?Sized + Kept<R, B>> OwnedHold<R, B, L> {
-    /// As [`Hold::convert_async`](crate::Hold::convert_async).
+    /// Changes its mode in one step, suspending the task until that is
+    /// possible: see [`Hold::convert_async`](crate::Hold::convert_async).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Hold::convert_async`](crate::Hold::convert_async): it takes the
+    /// hold, which is let go then.
     ///
     /// # Errors
     ///
@@ -154,6 +170,11 @@ pub type WriteGuardedArc<R, T, B, W> =
 impl<R: Rules, T: ?Sized, B: Backend> Guarded<R, T, B> {
     /// As [`read_async`](Self::read_async), with a guard that keeps the data
     /// alive; so does the future.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`read_async`](Self::read_async).
+    /// It lets go of the `Arc`, too.
     pub fn read_arc_async(self: &Arc<Self>, mode: R::Mode) -> ReadGuardedArc<R, T, B> {
         ReadGuardKind::acquire(
             OwnedHoldKind::new(Arc::clone(self)),
@@ -164,6 +185,11 @@ impl<R: Rules, T: ?Sized, B: Backend> Guarded<R, T, B> {
 
     /// As [`write_async`](Self::write_async), with a guard that keeps the data
     /// alive; so does the future.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`write_async`](Self::write_async).
+    /// It lets go of the `Arc`, too.
     ///
     /// # Errors
     ///
@@ -242,6 +268,11 @@ impl<B: Backend> Semaphore<B> {
     /// As [`acquire_async`](Self::acquire_async), with a permit that keeps the
     /// semaphore alive; so does the future.
     ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire_async`](Self::acquire_async).
+    /// It lets go of the semaphore's `Arc`, too.
+    ///
     /// # Panics
     ///
     /// As there, when awaited.
@@ -251,6 +282,11 @@ impl<B: Backend> Semaphore<B> {
 
     /// As [`acquire_many_async`](Self::acquire_many_async), with permits that
     /// keep the semaphore alive; so does the future.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire_many_async`](Self::acquire_many_async).
+    /// It lets go of the `Arc`, too.
     ///
     /// # Errors
     ///
@@ -264,6 +300,11 @@ impl<B: Backend> ClosableSemaphore<B> {
     /// As [`acquire_async`](Self::acquire_async), with a permit that keeps the
     /// semaphore alive; so does the future.
     ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire_async`](Self::acquire_async).
+    /// It lets go of the semaphore's `Arc`, too.
+    ///
     /// # Errors
     ///
     /// [`Closed`](crate::Closed) as there.
@@ -273,6 +314,11 @@ impl<B: Backend> ClosableSemaphore<B> {
 
     /// As [`acquire_many_async`](Self::acquire_many_async), with permits that
     /// keep the semaphore alive; so does the future.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire_many_async`](Self::acquire_many_async).
+    /// It lets go of the `Arc`, too.
     ///
     /// # Errors
     ///
@@ -367,6 +413,11 @@ pub trait MutexArcExt {
 
     /// As [`lock_async`](super::MutexExt::lock_async), with a guard that keeps
     /// the mutex alive; so does the future.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`lock_async`](super::MutexExt::lock_async). It lets go of the `Arc`,
+    /// too.
     fn lock_arc_async(&self) -> LockArc<Self::Raw, Self::Data>;
 }
 
@@ -388,10 +439,20 @@ pub trait RwLockArcExt {
 
     /// As [`read_async`](super::RwLockExt::read_async), with a guard that
     /// keeps the lock alive; so does the future.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`read_async`](super::RwLockExt::read_async). It lets go of the
+    /// `Arc`, too.
     fn read_arc_async(&self) -> ReadArc<Self::Raw, Self::Data>;
 
     /// As [`write_async`](super::RwLockExt::write_async), with a guard that
     /// keeps the lock alive; so does the future.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`write_async`](super::RwLockExt::write_async). It lets go of the
+    /// `Arc`, too.
     fn write_arc_async(&self) -> WriteArc<Self::Raw, Self::Data>;
 }
 
@@ -417,6 +478,12 @@ pub trait RwLockUpgradeArcExt {
 
     /// As [`upgradable_read_async`](super::RwLockUpgradeExt::upgradable_read_async),
     /// with a guard that keeps the lock alive; so does the future.
+    ///
+    /// # Cancel safety
+    ///
+    /// As
+    /// [`upgradable_read_async`](super::RwLockUpgradeExt::upgradable_read_async).
+    /// It lets go of the `Arc`, too.
     fn upgradable_read_arc_async(&self) -> UpgradableReadArc<Self::Raw, Self::Data>;
 }
 

@@ -55,6 +55,11 @@ upgrading! {
 impl<L: RawRwLockUpgradeAsync, T: ?Sized, C> SharedDoor<L, T, C> {
     /// As [`upgradable_read_async`](Self::upgradable_read_async), with a guard
     /// that keeps the door alive; so does the future.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`upgradable_read_async`](Self::upgradable_read_async).
+    /// It lets go of the `Arc`, too.
     pub fn upgradable_read_arc_async(self: &Arc<Self>) -> UpgradableReadDoorArc<L, T, C> {
         UpgradableReadDoorArcKind::acquire(Some(Arc::clone(self)))
     }
@@ -73,6 +78,11 @@ impl<L: RawRwLockUpgradeAsync, T: ?Sized, C> ReleasableAsync
 impl<L: RawMutexAsync, T: ?Sized, C> Door<L, T, C> {
     /// As [`enter_async`](Self::enter_async), with a guard that keeps the door
     /// alive; so does the future.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`enter_async`](Self::enter_async).
+    /// It lets go of the `Arc`, too.
     pub fn enter_arc_async(self: &Arc<Self>) -> EnterDoorArc<L, T, C> {
         EnterDoorArcKind::acquire(Some(Arc::clone(self)))
     }
@@ -81,12 +91,22 @@ impl<L: RawMutexAsync, T: ?Sized, C> Door<L, T, C> {
 impl<L: RawRwLockAsync, T: ?Sized, C> SharedDoor<L, T, C> {
     /// As [`read_async`](Self::read_async), with a guard that keeps the door
     /// alive; so does the future.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`read_async`](Self::read_async).
+    /// It lets go of the `Arc`, too.
     pub fn read_arc_async(self: &Arc<Self>) -> ReadDoorArc<L, T, C> {
         ReadDoorArcKind::acquire(Some(Arc::clone(self)))
     }
 
     /// As [`write_async`](Self::write_async), with a guard that keeps the door
     /// alive; so does the future.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`write_async`](Self::write_async).
+    /// It lets go of the `Arc`, too.
     pub fn write_arc_async(self: &Arc<Self>) -> WriteDoorArc<L, T, C> {
         WriteDoorArcKind::acquire(Some(Arc::clone(self)))
     }

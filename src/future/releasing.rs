@@ -22,11 +22,20 @@ pub trait ReleasableAsync: Releasable {
 
     /// Takes the lock again, in the same way, suspending the task until its
     /// turn comes.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is ready, it leaves the line or passes the lock on,
+    /// and the lock stays let go.
     fn take_async(place: Self::Place) -> Self::Take;
 
     /// Lets the lock go while `body` is awaited, and takes it again afterwards.
     ///
     /// The same as [`Releasing::scope_async`], as a method.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Releasing::scope_async`].
     fn releasing_async<F: Future>(self, body: F) -> impl Future<Output = (Self, F::Output)> {
         Releasing::scope_async(self, body)
     }

@@ -215,6 +215,10 @@ pub trait RwLockExt {
     /// assert_eq!(*one, *two);
     /// # });
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// If polled again after it was ready.
     #[doc(alias = "acquire_read")]
     fn read_async(&self) -> Read<'_, Self::Raw, Self::Data>;
 
@@ -223,6 +227,10 @@ pub trait RwLockExt {
     /// # Cancel safety
     ///
     /// As [`read_async`](Self::read_async).
+    ///
+    /// # Panics
+    ///
+    /// If polled again after it was ready.
     #[doc(alias = "acquire_write")]
     fn write_async(&self) -> Write<'_, Self::Raw, Self::Data>;
 }
@@ -256,6 +264,10 @@ pub trait RwLockUpgradeExt {
     /// # Cancel safety
     ///
     /// As [`RwLockExt::read_async`].
+    ///
+    /// # Panics
+    ///
+    /// If polled again after it was ready.
     fn upgradable_read_async(&self) -> UpgradableRead<'_, Self::Raw, Self::Data>;
 }
 

@@ -125,6 +125,10 @@ impl<B: Backend> Semaphore<B> {
     ///
     /// [`TooMany`](crate::TooMany) when there are fewer permits in all, also
     /// when they become fewer while this waits.
+    ///
+    /// # Panics
+    ///
+    /// If polled again after it was ready.
     pub fn acquire_many_async(&self, count: u32) -> AcquireManyPermit<'_, B> {
         PermitKind::acquire(self, request(count))
     }
@@ -151,6 +155,10 @@ impl<B: Backend> ClosableSemaphore<B> {
     /// # Ok::<(), portunus::Closed>(())
     /// # }).expect("it was open");
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// If polled again after it was ready.
     #[inline]
     pub fn acquire_async(&self) -> AcquireUnlessClosed<'_, B> {
         PermitKind::acquire(self.inner(), ONE)
@@ -167,6 +175,10 @@ impl<B: Backend> ClosableSemaphore<B> {
     ///
     /// [`AcquireError`](crate::AcquireError): there are fewer permits in all,
     /// or it is closed; also when that comes about while this waits.
+    ///
+    /// # Panics
+    ///
+    /// If polled again after it was ready.
     pub fn acquire_many_async(&self, count: u32) -> AcquireManyUnlessClosed<'_, B> {
         PermitKind::acquire(self.inner(), request(count))
     }

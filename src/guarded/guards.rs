@@ -87,8 +87,22 @@ impl<T: ?Sized> Copy for Data<T> {}
 /// Access to what a [`Guarded`](crate::Guarded) protects, for reading; dropped,
 /// it releases.
 ///
-/// `H` is the hold: a [`Hold`](crate::Hold), or one that keeps the data alive.
-/// Each backend has the first as its `GuardedReadGuard`.
+/// `H` is the hold: a [`Hold`](crate::Hold), or one that keeps the data alive;
+/// the bound `Holding` means these, and cannot be implemented elsewhere.
+/// `ModeOf<H>` is the mode of its rules, [`Rules::Mode`]. Each backend has the
+/// first as its `GuardedReadGuard`, by which a function takes one:
+///
+/// ```
+/// use portunus::Rules;
+/// use portunus::sync::{Guarded, GuardedReadGuard};
+///
+/// fn len<R: Rules>(guard: &GuardedReadGuard<'_, R, String>) -> (R::Mode, usize) {
+///     (GuardedReadGuard::mode(guard), guard.len())
+/// }
+/// # use portunus::rules::{Access, ReadWrite};
+/// # let text = Guarded::new(ReadWrite, String::from("four"));
+/// # assert_eq!(len(&text.read(Access::Read)), (Access::Read, 4));
+/// ```
 ///
 /// It may be moved to another thread and dropped there. Forgotten, it holds for
 /// ever.
@@ -151,6 +165,11 @@ impl<H: Holding, T: ?Sized> ReadGuard<H, T> {
     /// Changes its mode in one step, if that is possible now. It reads on.
     ///
     /// See [`Hold::try_convert`](crate::Hold::try_convert).
+    ///
+    /// # Panics
+    ///
+    /// As [`Hold::convert`](crate::Hold::convert).
+    #[must_use = "if not, it is as it was"]
     pub fn try_convert(s: &mut Self, mode: ModeOf<H>) -> bool {
         let request = hold::conversion(&s.hold, mode);
         hold::try_convert(&mut s.hold, request)
@@ -166,6 +185,10 @@ impl<H: Holding, T: ?Sized> ReadGuard<H, T> {
     /// # Errors
     ///
     /// As there; the guard is as it was.
+    ///
+    /// # Panics
+    ///
+    /// As [`Hold::convert`](crate::Hold::convert).
     pub fn convert(s: &mut Self, mode: ModeOf<H>) -> Result<(), ConvertError> {
         Self::convert_limited(s, mode, &Forever)
     }
@@ -186,6 +209,10 @@ impl<H: Holding, T: ?Sized> ReadGuard<H, T> {
     ///
     /// The guard as it was, and why: [`UpgradeError::Busy`] or
     /// [`UpgradeError::NotExclusive`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Hold::convert`](crate::Hold::convert).
     pub fn try_upgrade<W: WriteMode<H::Rules>>(mut s: Self, mode: W) -> Upgraded<H, T> {
         let mode = match mode.judge() {
             Ok(mode) => mode,
@@ -230,6 +257,10 @@ impl<H: Holding, T: ?Sized> ReadGuard<H, T> {
     /// The guard as it was, and why: [`UpgradeError::NotExclusive`], or
     /// [`ConvertError::Deadlock`] when another conversion waits for this reader
     /// to leave.
+    ///
+    /// # Panics
+    ///
+    /// As [`Hold::convert`](crate::Hold::convert).
     pub fn upgrade<W: WriteMode<H::Rules>>(s: Self, mode: W) -> Upgraded<H, T> {
         Self::upgrade_limited(s, mode, &Forever)
     }
@@ -274,8 +305,23 @@ impl<H, T: ?Sized> Deref for ReadGuard<H, T> {
 /// Access to what a [`Guarded`](crate::Guarded) protects, for reading and
 /// writing; dropped, it releases.
 ///
-/// `H` is the hold: a [`Hold`](crate::Hold), or one that keeps the data alive.
-/// Each backend has the first as its `GuardedWriteGuard`.
+/// `H` is the hold: a [`Hold`](crate::Hold), or one that keeps the data alive;
+/// the bound `Holding` means these, and cannot be implemented elsewhere.
+/// `ModeOf<H>` is the mode of its rules, [`Rules::Mode`]. Each backend has the
+/// first as its `GuardedWriteGuard`, by which a function takes one:
+///
+/// ```
+/// use portunus::Rules;
+/// use portunus::sync::{Guarded, GuardedWriteGuard};
+///
+/// fn len<R: Rules>(guard: &GuardedWriteGuard<'_, R, String>) -> (R::Mode, usize) {
+///     (GuardedWriteGuard::mode(guard), guard.len())
+/// }
+/// # use portunus::rules::{Access, ReadWrite};
+/// # let text = Guarded::new(ReadWrite, String::from("four"));
+/// # assert_eq!(len(&text.write(Access::Write)?), (Access::Write, 4));
+/// # Ok::<(), portunus::NotExclusive<Access>>(())
+/// ```
 ///
 /// It may be moved to another thread and dropped there. Forgotten, it holds for
 /// ever.

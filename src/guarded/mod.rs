@@ -173,6 +173,10 @@ impl<R: Rules, T: ?Sized, B: Backend> Guarded<R, T, B> {
     /// Enters in `mode` and reads, if that is possible now.
     ///
     /// Never blocks, and never overtakes: see [`FifoLock::try_acquire`].
+    ///
+    /// # Panics
+    ///
+    /// If the rules do.
     #[inline]
     pub fn try_read(&self, mode: R::Mode) -> Option<ReadGuard<Hold<'_, R, B>, T>> {
         Some(ReadGuard::new(self.lock.try_acquire(mode)?, self.data()))
@@ -212,6 +216,10 @@ impl<R: Rules, T: ?Sized, B: Backend> Guarded<R, T, B> {
     /// # Errors
     ///
     /// As [`write`](Self::write).
+    ///
+    /// # Panics
+    ///
+    /// If the rules do.
     #[inline]
     #[allow(clippy::type_complexity, reason = "an alias would say less")]
     pub fn try_write<W: WriteMode<R>>(
@@ -237,21 +245,25 @@ impl<R: Rules, T: ?Sized, B: Backend> Guarded<R, T, B> {
     }
 
     /// The rules.
+    #[must_use]
     pub fn rules(&self) -> &R {
         self.lock.rules()
     }
 
     /// How many hold in `mode` now: a snapshot.
+    #[must_use]
     pub fn holders(&self, mode: R::Mode) -> usize {
         self.lock.holders(mode)
     }
 
     /// How many requests wait now: a snapshot. See [`FifoLock::waiting`].
+    #[must_use]
     pub fn waiting(&self) -> usize {
         self.lock.waiting()
     }
 
     /// Whether anybody is inside now, in any mode: a snapshot.
+    #[must_use]
     pub fn is_locked(&self) -> bool {
         self.lock.is_locked()
     }

@@ -209,7 +209,8 @@ impl<S: Deref<Target: Counting>, F: Face> Kind for PermitKind<S, F> {
 }
 
 impl<R: Rules, B: Backend> FifoLock<R, B> {
-    /// As [`crate::FifoLock::acquire_async`]. It waits from the first poll that
+    /// Enters in `mode`, suspending the task until its turn comes: see
+    /// [`crate::FifoLock::acquire_async`]. It waits from the first poll that
     /// does not bring the hold.
     ///
     /// # Cancel safety
@@ -219,7 +220,8 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
         Acquire::new(HoldKind::new(self), Seat::new(request(mode, 1)))
     }
 
-    /// As [`crate::FifoLock::acquire_many_async`].
+    /// Enters with `weight` units of `mode`, suspending the task until all of
+    /// them are there at once: see [`crate::FifoLock::acquire_many_async`].
     ///
     /// # Cancel safety
     ///
@@ -235,7 +237,8 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
 }
 
 impl<L: Deref<Target: Locked>> Hold<L> {
-    /// As [`crate::Hold::convert_async`]. The time counts as held.
+    /// Changes its mode in one step, suspending the task until that is
+    /// possible: see [`crate::Hold::convert_async`]. The time counts as held.
     ///
     /// # Cancel safety
     ///
@@ -251,7 +254,8 @@ impl<L: Deref<Target: Locked>> Hold<L> {
 }
 
 impl<B: Backend> Semaphore<B> {
-    /// As [`crate::Semaphore::acquire_async`]. It waits from the first poll that
+    /// Takes a permit, suspending the task until there is one: see
+    /// [`crate::Semaphore::acquire_async`]. It waits from the first poll that
     /// does not bring the permit.
     ///
     /// # Cancel safety
@@ -265,7 +269,8 @@ impl<B: Backend> Semaphore<B> {
         PermitKind::acquire(self, ONE)
     }
 
-    /// As [`crate::Semaphore::acquire_many_async`].
+    /// Takes `count` permits, suspending the task until all of them are free at
+    /// once: see [`crate::Semaphore::acquire_many_async`].
     ///
     /// # Cancel safety
     ///
@@ -280,7 +285,8 @@ impl<B: Backend> Semaphore<B> {
 }
 
 impl<B: Backend> ClosableSemaphore<B> {
-    /// As [`crate::ClosableSemaphore::acquire_async`].
+    /// Takes a permit, suspending the task until there is one: see
+    /// [`crate::ClosableSemaphore::acquire_async`].
     ///
     /// # Cancel safety
     ///
@@ -293,7 +299,8 @@ impl<B: Backend> ClosableSemaphore<B> {
         PermitKind::acquire(self.inner(), ONE)
     }
 
-    /// As [`crate::ClosableSemaphore::acquire_many_async`].
+    /// Takes `count` permits, suspending the task until all of them are free at
+    /// once: see [`crate::ClosableSemaphore::acquire_many_async`].
     ///
     /// # Cancel safety
     ///
@@ -308,7 +315,8 @@ impl<B: Backend> ClosableSemaphore<B> {
 }
 
 impl<R: Rules, T: ?Sized, B: Backend> Guarded<R, T, B> {
-    /// As [`crate::Guarded::read_async`].
+    /// Enters in `mode` and reads, suspending the task until its turn comes:
+    /// see [`crate::Guarded::read_async`].
     ///
     /// # Cancel safety
     ///
@@ -317,7 +325,8 @@ impl<R: Rules, T: ?Sized, B: Backend> Guarded<R, T, B> {
         ReadGuardKind::acquire(HoldKind::new(self.lock()), self.data(), request(mode, 1))
     }
 
-    /// As [`crate::Guarded::write_async`].
+    /// Enters in the exclusive `mode`, and reads and writes, suspending the
+    /// task until its turn comes: see [`crate::Guarded::write_async`].
     ///
     /// # Cancel safety
     ///

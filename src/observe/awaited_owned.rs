@@ -34,12 +34,22 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     /// # Ok::<(), portunus::ConvertError>(())
     /// # }).expect("nobody else is there");
     /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire_async`](Self::acquire_async).
+    /// It lets go of the `Arc`, too.
     pub fn acquire_owned_async(self: &Arc<Self>, mode: R::Mode) -> AcquireHold<Arc<Self>> {
         Acquire::new(HoldKind::new(Arc::clone(self)), Seat::new(request(mode, 1)))
     }
 
     /// As [`acquire_many_async`](Self::acquire_many_async), with a hold that
     /// keeps the lock alive; so does the future.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire_many_async`](Self::acquire_many_async).
+    /// It lets go of the `Arc`, too.
     ///
     /// # Errors
     ///
@@ -58,6 +68,11 @@ impl<B: Backend> Semaphore<B> {
     /// As [`acquire_async`](Self::acquire_async), with a permit that keeps the
     /// semaphore alive; so does the future.
     ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire_async`](Self::acquire_async).
+    /// It lets go of the `Arc`, too.
+    ///
     /// # Panics
     ///
     /// As there, when awaited.
@@ -67,6 +82,11 @@ impl<B: Backend> Semaphore<B> {
 
     /// As [`acquire_many_async`](Self::acquire_many_async), with permits that
     /// keep the semaphore alive; so does the future.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire_many_async`](Self::acquire_many_async).
+    /// It lets go of the `Arc`, too.
     ///
     /// # Errors
     ///
@@ -80,6 +100,11 @@ impl<B: Backend> ClosableSemaphore<B> {
     /// As [`acquire_async`](Self::acquire_async), with a permit that keeps the
     /// semaphore alive; so does the future.
     ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire_async`](Self::acquire_async).
+    /// It lets go of the `Arc`, too.
+    ///
     /// # Errors
     ///
     /// As there.
@@ -89,6 +114,11 @@ impl<B: Backend> ClosableSemaphore<B> {
 
     /// As [`acquire_many_async`](Self::acquire_many_async), with permits that
     /// keep the semaphore alive; so does the future.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire_many_async`](Self::acquire_many_async).
+    /// It lets go of the `Arc`, too.
     ///
     /// # Errors
     ///
@@ -104,12 +134,22 @@ impl<B: Backend> ClosableSemaphore<B> {
 impl<R: Rules, T: ?Sized, B: Backend> Guarded<R, T, B> {
     /// As [`read_async`](Self::read_async), with a guard that keeps the data
     /// alive; so does the future.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`read_async`](Self::read_async).
+    /// It lets go of the `Arc`, too.
     pub fn read_arc_async(self: &Arc<Self>, mode: R::Mode) -> ReadGuarded<Arc<Self>, T> {
         ReadGuardKind::acquire(HoldKind::new(Arc::clone(self)), self.data(), request(mode, 1))
     }
 
     /// As [`write_async`](Self::write_async), with a guard that keeps the data
     /// alive; so does the future.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`write_async`](Self::write_async).
+    /// It lets go of the `Arc`, too.
     ///
     /// # Errors
     ///

@@ -42,17 +42,20 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
         Self { lock: fifo_lock::FifoLock::new(rules), probe }
     }
 
-    /// As [`crate::FifoLock::acquire`].
+    /// Enters in `mode`, waiting in line until its turn comes: see
+    /// [`crate::FifoLock::acquire`].
     pub fn acquire(&self, mode: R::Mode) -> Hold<&Self> {
         self.enter(request(mode, 1))
     }
 
-    /// As [`crate::FifoLock::try_acquire`].
+    /// Enters in `mode` if that is possible now: see
+    /// [`crate::FifoLock::try_acquire`].
     pub fn try_acquire(&self, mode: R::Mode) -> Option<Hold<&Self>> {
         self.try_enter(request(mode, 1))
     }
 
-    /// As [`crate::FifoLock::acquire_many`].
+    /// Enters with `weight` units of `mode`, waiting in line until all of them
+    /// are there at once: see [`crate::FifoLock::acquire_many`].
     ///
     /// # Errors
     ///
@@ -62,7 +65,8 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
         Ok(self.enter(request(mode, weight)))
     }
 
-    /// As [`crate::FifoLock::try_acquire_many`].
+    /// Enters with `weight` units of `mode` if that is possible now: see
+    /// [`crate::FifoLock::try_acquire_many`].
     ///
     /// # Errors
     ///
@@ -77,21 +81,25 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
     }
 
     /// How many units of `mode` are held now: a snapshot.
+    #[must_use]
     pub fn holders(&self, mode: R::Mode) -> usize {
         self.lock.holders(mode)
     }
 
     /// How many requests wait now: a snapshot.
+    #[must_use]
     pub fn waiting(&self) -> usize {
         self.lock.waiting()
     }
 
     /// Whether anybody is inside now, in any mode: a snapshot.
+    #[must_use]
     pub fn is_locked(&self) -> bool {
         self.lock.is_locked()
     }
 
     /// The rules.
+    #[must_use]
     pub fn rules(&self) -> &R {
         self.lock.rules()
     }

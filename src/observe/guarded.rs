@@ -66,17 +66,20 @@ impl<R: Rules, T, B: Backend> Guarded<R, T, B> {
 }
 
 impl<R: Rules, T: ?Sized, B: Backend> Guarded<R, T, B> {
-    /// As [`crate::Guarded::read`].
+    /// Enters in `mode`, waiting in line until its turn comes, and reads: see
+    /// [`crate::Guarded::read`].
     pub fn read(&self, mode: R::Mode) -> ReadGuard<Hold<&FifoLock<R, B>>, T> {
         ReadGuard::new(self.lock.acquire(mode), self.data())
     }
 
-    /// As [`crate::Guarded::try_read`].
+    /// Enters in `mode` and reads, if that is possible now: see
+    /// [`crate::Guarded::try_read`].
     pub fn try_read(&self, mode: R::Mode) -> Option<ReadGuard<Hold<&FifoLock<R, B>>, T>> {
         Some(ReadGuard::new(self.lock.try_acquire(mode)?, self.data()))
     }
 
-    /// As [`crate::Guarded::write`].
+    /// Enters in the exclusive `mode`, waiting in line until its turn comes,
+    /// and reads and writes: see [`crate::Guarded::write`].
     ///
     /// # Errors
     ///
@@ -92,7 +95,8 @@ impl<R: Rules, T: ?Sized, B: Backend> Guarded<R, T, B> {
         )
     }
 
-    /// As [`crate::Guarded::try_write`].
+    /// Enters in the exclusive `mode`, if that is possible now, and reads and
+    /// writes: see [`crate::Guarded::try_write`].
     ///
     /// # Errors
     ///
@@ -120,21 +124,25 @@ impl<R: Rules, T: ?Sized, B: Backend> Guarded<R, T, B> {
     }
 
     /// The rules.
+    #[must_use]
     pub fn rules(&self) -> &R {
         self.lock.rules()
     }
 
     /// How many hold in `mode` now: a snapshot.
+    #[must_use]
     pub fn holders(&self, mode: R::Mode) -> usize {
         self.lock.holders(mode)
     }
 
     /// How many requests wait now: a snapshot.
+    #[must_use]
     pub fn waiting(&self) -> usize {
         self.lock.waiting()
     }
 
     /// Whether anybody is inside now, in any mode: a snapshot.
+    #[must_use]
     pub fn is_locked(&self) -> bool {
         self.lock.is_locked()
     }

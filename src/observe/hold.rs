@@ -76,6 +76,7 @@ impl<L: Deref<Target: Locked>> Hold<L> {
     }
 
     /// Changes its mode in one step, if that is possible now.
+    #[must_use = "if not, it is as it was"]
     pub fn try_convert(&mut self, mode: ModeOf<L>) -> bool {
         let request = hold::conversion(self, mode);
         hold::try_convert(self, request)

@@ -48,6 +48,7 @@ impl<B: Backend> RawMutex<B> {
     }
 
     /// How many wait now.
+    #[must_use]
     pub fn waiting(&self) -> usize {
         self.raw.waiting()
     }

@@ -61,11 +61,13 @@ impl<P: Preference, B: Backend> RawRwLock<P, B> {
     }
 
     /// How many hold in `mode` now.
+    #[must_use]
     pub fn holders(&self, mode: SharedMode) -> usize {
         self.raw.holders(mode)
     }
 
     /// How many wait now.
+    #[must_use]
     pub fn waiting(&self) -> usize {
         self.raw.waiting()
     }

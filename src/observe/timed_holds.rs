@@ -19,17 +19,20 @@ use crate::semaphore::{self, Counted, Face, ONE, Plain, Told, ToldMany};
 use crate::wait::until::Until;
 
 impl<R: Rules, B: Backend> FifoLock<R, B> {
-    /// As [`crate::FifoLock::acquire_for`].
+    /// Enters in `mode`, waiting in line no longer than `timeout`: see
+    /// [`crate::FifoLock::acquire_for`].
     pub fn acquire_for(&self, mode: R::Mode, timeout: Duration) -> Option<Hold<&Self>> {
         self.enter_limited(request(mode, 1), &Until::after(timeout))
     }
 
-    /// As [`crate::FifoLock::acquire_until`].
+    /// Enters in `mode`, waiting in line no longer than until `deadline`: see
+    /// [`crate::FifoLock::acquire_until`].
     pub fn acquire_until(&self, mode: R::Mode, deadline: Instant) -> Option<Hold<&Self>> {
         self.enter_limited(request(mode, 1), &Until::at(deadline))
     }
 
-    /// As [`crate::FifoLock::acquire_many_for`].
+    /// Enters with `weight` units of `mode`, waiting in line no longer than
+    /// `timeout`: see [`crate::FifoLock::acquire_many_for`].
     ///
     /// # Errors
     ///
@@ -44,7 +47,8 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
         Ok(self.enter_limited(request(mode, weight), &Until::after(timeout)))
     }
 
-    /// As [`crate::FifoLock::acquire_many_until`].
+    /// Enters with `weight` units of `mode`, waiting in line no longer than
+    /// until `deadline`: see [`crate::FifoLock::acquire_many_until`].
     ///
     /// # Errors
     ///
@@ -61,7 +65,8 @@ impl<R: Rules, B: Backend> FifoLock<R, B> {
 }
 
 impl<L: Deref<Target: Locked>> Hold<L> {
-    /// As [`crate::Hold::convert_for`]. The time counts as held.
+    /// Changes its mode in one step, waiting no longer than `timeout`: see
+    /// [`crate::Hold::convert_for`]. The time counts as held.
     ///
     /// # Errors
     ///
@@ -71,7 +76,8 @@ impl<L: Deref<Target: Locked>> Hold<L> {
         hold::convert(self, request, &Until::after(timeout))
     }
 
-    /// As [`crate::Hold::convert_until`]. The time counts as held.
+    /// Changes its mode in one step, waiting no longer than until `deadline`:
+    /// see [`crate::Hold::convert_until`]. The time counts as held.
     ///
     /// # Errors
     ///
@@ -87,17 +93,22 @@ impl<L: Deref<Target: Locked>> Hold<L> {
 }
 
 impl<B: Backend> Semaphore<B> {
-    /// As [`crate::Semaphore::acquire_for`].
+    /// Takes a permit, waiting in line no longer than `timeout`; `None`: the
+    /// time was over, or it is closed, or was so meanwhile. See
+    /// [`crate::Semaphore::acquire_for`].
     pub fn acquire_for(&self, timeout: Duration) -> Option<Permit<&Self>> {
         self.enter::<Plain>(ONE, &Until::after(timeout)).ok().flatten()
     }
 
-    /// As [`crate::Semaphore::acquire_until`].
+    /// Takes a permit, waiting in line no longer than until `deadline`; `None`:
+    /// the time was over, or it is closed, or was so meanwhile. See
+    /// [`crate::Semaphore::acquire_until`].
     pub fn acquire_until(&self, deadline: Instant) -> Option<Permit<&Self>> {
         self.enter::<Plain>(ONE, &Until::at(deadline)).ok().flatten()
     }
 
-    /// As [`crate::Semaphore::acquire_many_for`].
+    /// Takes `count` permits, waiting in line no longer than `timeout`; `None`:
+    /// the time was over. See [`crate::Semaphore::acquire_many_for`].
     ///
     /// # Errors
     ///
@@ -113,7 +124,8 @@ impl<B: Backend> Semaphore<B> {
         )
     }
 
-    /// As [`crate::Semaphore::acquire_many_until`].
+    /// Takes `count` permits, waiting in line no longer than until `deadline`;
+    /// `None`: the time was over. See [`crate::Semaphore::acquire_many_until`].
     ///
     /// # Errors
     ///
@@ -131,7 +143,9 @@ impl<B: Backend> Semaphore<B> {
 }
 
 impl<B: Backend> ClosableSemaphore<B> {
-    /// As [`crate::ClosableSemaphore::acquire_for`].
+    /// Takes a permit, waiting in line no longer than `timeout`; `None`: the
+    /// time was over, or it is closed, or was so meanwhile. See
+    /// [`crate::ClosableSemaphore::acquire_for`].
     ///
     /// # Errors
     ///
@@ -140,7 +154,9 @@ impl<B: Backend> ClosableSemaphore<B> {
         Told::output(self.inner().enter::<Told>(ONE, &Until::after(timeout)), 1)
     }
 
-    /// As [`crate::ClosableSemaphore::acquire_until`].
+    /// Takes a permit, waiting in line no longer than until `deadline`; `None`:
+    /// the time was over, or it is closed, or was so meanwhile. See
+    /// [`crate::ClosableSemaphore::acquire_until`].
     ///
     /// # Errors
     ///
@@ -152,7 +168,8 @@ impl<B: Backend> ClosableSemaphore<B> {
         Told::output(self.inner().enter::<Told>(ONE, &Until::at(deadline)), 1)
     }
 
-    /// As [`crate::ClosableSemaphore::acquire_many_for`].
+    /// Takes `count` permits, waiting in line no longer than `timeout`; `None`:
+    /// the time was over. See [`crate::ClosableSemaphore::acquire_many_for`].
     ///
     /// # Errors
     ///
@@ -168,7 +185,9 @@ impl<B: Backend> ClosableSemaphore<B> {
         )
     }
 
-    /// As [`crate::ClosableSemaphore::acquire_many_until`].
+    /// Takes `count` permits, waiting in line no longer than until `deadline`;
+    /// `None`: the time was over. See
+    /// [`crate::ClosableSemaphore::acquire_many_until`].
     ///
     /// # Errors
     ///
@@ -186,7 +205,8 @@ impl<B: Backend> ClosableSemaphore<B> {
 }
 
 impl<R: Rules, T: ?Sized, B: Backend> Guarded<R, T, B> {
-    /// As [`crate::Guarded::read_for`].
+    /// Enters in `mode` and reads, waiting in line no longer than `timeout`:
+    /// see [`crate::Guarded::read_for`].
     pub fn read_for(
         &self,
         mode: R::Mode,
@@ -198,7 +218,8 @@ impl<R: Rules, T: ?Sized, B: Backend> Guarded<R, T, B> {
         ))
     }
 
-    /// As [`crate::Guarded::read_until`].
+    /// Enters in `mode` and reads, waiting in line no longer than until
+    /// `deadline`: see [`crate::Guarded::read_until`].
     pub fn read_until(
         &self,
         mode: R::Mode,
@@ -210,7 +231,8 @@ impl<R: Rules, T: ?Sized, B: Backend> Guarded<R, T, B> {
         ))
     }
 
-    /// As [`crate::Guarded::write_for`].
+    /// Enters in the exclusive `mode`, and reads and writes, waiting in line no
+    /// longer than `timeout`: see [`crate::Guarded::write_for`].
     ///
     /// # Errors
     ///
@@ -224,7 +246,8 @@ impl<R: Rules, T: ?Sized, B: Backend> Guarded<R, T, B> {
         self.write_within(mode, &Until::after(timeout))
     }
 
-    /// As [`crate::Guarded::write_until`].
+    /// Enters in the exclusive `mode`, and reads and writes, waiting in line no
+    /// longer than until `deadline`: see [`crate::Guarded::write_until`].
     ///
     /// # Errors
     ///

@@ -414,6 +414,7 @@ macro_rules! condvar {
             }
 
             /// How many wait for a notification now.
+            #[must_use]
             pub fn waiting(&self) -> usize {
                 self.raw.waiting()
             }

@@ -303,11 +303,13 @@ macro_rules! asking {
     ($([$($param:ident: $bound:ident)?] $door:ident)*) => {$(
         impl<T: ShmType $(, $param: $bound)?> $door<T $(, $param)?> {
             /// Whether somebody is inside now: a snapshot.
+            #[must_use]
             pub fn is_locked(&self) -> bool {
                 self.lock.is_locked()
             }
 
             /// How many wait to enter: a snapshot.
+            #[must_use]
             pub fn waiting(&self) -> usize {
                 self.lock.waiting()
             }

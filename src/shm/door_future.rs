@@ -12,8 +12,12 @@ use crate::door::Permissions;
 use crate::rules::Preference;
 
 impl<T: ShmType> Door<T> {
-    /// Enters, suspending the task until its turn comes. See
-    /// [`future`](super::future) for what dropping the future does.
+    /// Enters, suspending the task until its turn comes.
+    ///
+    /// # Cancel safety
+    ///
+    /// See [`future`](super::future): dropped before it is ready, it leaves
+    /// the line, or the door goes to the next.
     ///
     /// # Errors
     ///
@@ -25,6 +29,11 @@ impl<T: ShmType> Door<T> {
 
 impl<T: ShmType, P: Preference> SharedDoor<T, P> {
     /// Enters for reading, suspending the task until its turn comes.
+    ///
+    /// # Cancel safety
+    ///
+    /// See [`future`](super::future): dropped before it is ready, it leaves
+    /// the line, or the door goes to the next.
     ///
     /// # Errors
     ///
@@ -38,6 +47,11 @@ impl<T: ShmType, P: Preference> SharedDoor<T, P> {
     /// Enters for writing (and reading), suspending the task until its turn
     /// comes.
     ///
+    /// # Cancel safety
+    ///
+    /// See [`future`](super::future): dropped before it is ready, it leaves
+    /// the line, or the door goes to the next.
+    ///
     /// # Errors
     ///
     /// [`OwnerDied`], with the guard inside.
@@ -49,8 +63,12 @@ impl<T: ShmType, P: Preference> SharedDoor<T, P> {
 }
 
 impl<'h, H: AnyHandle> HandleDoor<'h, H> {
-    /// Enters for reading, suspending the task until its turn comes. See
-    /// [`future`](super::future) for what dropping the future does.
+    /// Enters for reading, suspending the task until its turn comes.
+    ///
+    /// # Cancel safety
+    ///
+    /// See [`future`](super::future): dropped before it is ready, it leaves
+    /// the line, or the door goes to the next.
     ///
     /// # Errors
     ///
@@ -62,6 +80,11 @@ impl<'h, H: AnyHandle> HandleDoor<'h, H> {
     /// Enters for writing (and reading), suspending the task until its turn
     /// comes.
     ///
+    /// # Cancel safety
+    ///
+    /// See [`future`](super::future): dropped before it is ready, it leaves
+    /// the line, or the door goes to the next.
+    ///
     /// # Errors
     ///
     /// Those of the handle's `get`.
@@ -70,6 +93,11 @@ impl<'h, H: AnyHandle> HandleDoor<'h, H> {
     }
 
     /// As [`access`](Self::access), suspending the task until its turn comes.
+    ///
+    /// # Cancel safety
+    ///
+    /// See [`future`](super::future): dropped before it is ready, it leaves
+    /// the line, or the door goes to the next.
     ///
     /// # Errors
     ///

@@ -294,17 +294,20 @@ impl<R: Rules> FifoLock<R> {
     }
 
     /// How many units of `mode` are held now: a snapshot.
+    #[must_use]
     pub fn holders(&self, mode: R::Mode) -> usize {
         self.raw.held()[mode]
     }
 
     /// How many requests wait now: a snapshot.
     #[doc(alias = "waiters")]
+    #[must_use]
     pub fn waiting(&self) -> usize {
         self.raw.waiting()
     }
 
     /// Whether anybody is inside now, in any mode: a snapshot.
+    #[must_use]
     pub fn is_locked(&self) -> bool {
         self.raw.is_locked()
     }
@@ -317,6 +320,7 @@ impl<R: Rules> FifoLock<R> {
     }
 
     /// The rules.
+    #[must_use]
     pub fn rules(&self) -> &R {
         self.raw.rules()
     }
@@ -433,6 +437,7 @@ impl<'a, R: Rules> Hold<'a, R> {
     /// and then it looks whether those who keep it from that are alive.
     #[doc(alias = "upgrade")]
     #[doc(alias = "downgrade")]
+    #[must_use = "if not, it is as it was"]
     pub fn try_convert(&mut self, mode: R::Mode) -> bool {
         let request = self.conversion(mode);
         if request.weight == 0 {

@@ -237,11 +237,13 @@ impl<'h, H: AnyHandle> HandleDoor<'h, H> {
     }
 
     /// Whether somebody is inside now: a snapshot.
+    #[must_use]
     pub fn is_locked(&self) -> bool {
         self.handle.frame().door().is_locked()
     }
 
     /// How many wait to enter: a snapshot.
+    #[must_use]
     pub fn waiting(&self) -> usize {
         self.handle.frame().door().waiting()
     }

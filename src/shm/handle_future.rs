@@ -20,8 +20,12 @@ impl Frame {
 }
 
 impl<T: ShmType> Handle<T> {
-    /// A copy of the value, suspending the task until its turn comes. See
-    /// [`future`](super::future) for what dropping the future does.
+    /// A copy of the value, suspending the task until its turn comes.
+    ///
+    /// # Cancel safety
+    ///
+    /// See [`future`](super::future): dropped before it is ready, it leaves
+    /// the line, or the turn goes to the next.
     ///
     /// # Errors
     ///
@@ -33,6 +37,11 @@ impl<T: ShmType> Handle<T> {
 
     /// Replaces the value, suspending the task until its turn comes.
     ///
+    /// # Cancel safety
+    ///
+    /// As [`get_async`](Self::get_async): before its turn has come it did
+    /// nothing, and afterwards it is ready.
+    ///
     /// # Errors
     ///
     /// As [`get`](Self::get).
@@ -43,6 +52,11 @@ impl<T: ShmType> Handle<T> {
 
     /// Changes the value as [`update`](Self::update) does, suspending the task
     /// until its turn comes.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_async`](Self::get_async): before its turn has come it did
+    /// nothing, and afterwards it is ready.
     ///
     /// # Errors
     ///

@@ -149,6 +149,7 @@ impl<'h, H: AnyHandle> HandleProxy<'h, H> {
 
     /// Whether it is closed. After a refusal: `true`, that is why; `false`, the
     /// permission was not given.
+    #[must_use]
     pub fn is_closed(&self) -> bool {
         !self.open
     }

@@ -129,11 +129,13 @@ impl<T: ShmType> Mutex<T> {
     }
 
     /// Whether somebody has it: a snapshot.
+    #[must_use]
     pub fn is_locked(&self) -> bool {
         self.lock.is_locked()
     }
 
     /// How many wait: a snapshot.
+    #[must_use]
     pub fn waiting(&self) -> usize {
         self.lock.waiting()
     }

@@ -159,16 +159,19 @@ impl<T: ShmType, P: Preference> RwLock<T, P> {
     }
 
     /// How many hold in `mode`: a snapshot.
+    #[must_use]
     pub fn holders(&self, mode: SharedMode) -> usize {
         self.lock.holders(mode)
     }
 
     /// Whether anybody has it, in any mode: a snapshot.
+    #[must_use]
     pub fn is_locked(&self) -> bool {
         self.lock.is_locked()
     }
 
     /// How many wait: a snapshot.
+    #[must_use]
     pub fn waiting(&self) -> usize {
         self.lock.waiting()
     }

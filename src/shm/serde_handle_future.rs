@@ -8,8 +8,12 @@ use super::serde_handle::SerdeHandle;
 use crate::rules::Access;
 
 impl<T: Serialize + DeserializeOwned> SerdeHandle<T> {
-    /// The value, suspending the task until its turn comes. See
-    /// [`future`](super::future) for what dropping the future does.
+    /// The value, suspending the task until its turn comes.
+    ///
+    /// # Cancel safety
+    ///
+    /// See [`future`](super::future): dropped before it is ready, it leaves
+    /// the line, or the turn goes to the next.
     ///
     /// # Errors
     ///
@@ -20,6 +24,11 @@ impl<T: Serialize + DeserializeOwned> SerdeHandle<T> {
     }
 
     /// Replaces the value, suspending the task until its turn comes.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_async`](Self::get_async): before its turn has come it did
+    /// nothing, and afterwards it is ready.
     ///
     /// # Errors
     ///
@@ -32,6 +41,11 @@ impl<T: Serialize + DeserializeOwned> SerdeHandle<T> {
 
     /// Changes the value as [`update`](Self::update) does, suspending the task
     /// until its turn comes.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_async`](Self::get_async): before its turn has come it did
+    /// nothing, and afterwards it is ready.
     ///
     /// # Errors
     ///
