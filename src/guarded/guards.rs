@@ -89,7 +89,8 @@ impl<T: ?Sized> Copy for Data<T> {}
 ///
 /// `H` is the hold: a [`Hold`](crate::Hold), or one that keeps the data alive;
 /// the bound `Holding` means these, and cannot be implemented elsewhere.
-/// `ModeOf<H>` is the mode of its rules, [`Rules::Mode`]. Each backend has the
+/// `ModeOf<H>` is the mode of its rules,
+/// [`Rules::Mode`](crate::Rules::Mode). Each backend has the
 /// first as its `GuardedReadGuard`, by which a function takes one:
 ///
 /// ```
@@ -307,7 +308,8 @@ impl<H, T: ?Sized> Deref for ReadGuard<H, T> {
 ///
 /// `H` is the hold: a [`Hold`](crate::Hold), or one that keeps the data alive;
 /// the bound `Holding` means these, and cannot be implemented elsewhere.
-/// `ModeOf<H>` is the mode of its rules, [`Rules::Mode`]. Each backend has the
+/// `ModeOf<H>` is the mode of its rules,
+/// [`Rules::Mode`](crate::Rules::Mode). Each backend has the
 /// first as its `GuardedWriteGuard`, by which a function takes one:
 ///
 /// ```
