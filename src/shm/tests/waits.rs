@@ -222,7 +222,12 @@ fn notify(story: &str, point: u32) -> bool {
             "notify one" => [Point::GuardTaken, Point::HalfUnlinked, Point::Moving].as_slice(),
             _ => [Point::GuardTaken].as_slice(),
         };
-        let none = killed && before.iter().any(|&before| before as u32 == point);
+        let none = killed
+            && match point == Point::GuardSleep as u32 {
+                // Somebody else had the guard just then: before it notified, or after.
+                true => changed.waiting() == 2,
+                false => before.iter().any(|&before| before as u32 == point),
+            };
         match story {
             _ if none => {
                 // Its guard is taken over, and nobody was notified.
