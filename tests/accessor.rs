@@ -1148,6 +1148,38 @@ fn tasks_of<E: Executor>() {
     assert_eq!(value.condition().waiting(), 0);
 }
 
+/// What is replaced is dropped outside the lock, also where a predicate panics over
+/// what comes instead.
+#[test]
+fn a_replaced_value_is_dropped_outside() {
+    use portunus::sync::Condition;
+
+    #[derive(Default)]
+    struct Looks(Option<(&'static Condition, &'static AtomicBool)>);
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            if let Some((condition, outside)) = self.0 {
+                outside.store(condition.try_notify().is_some(), SeqCst);
+            }
+        }
+    }
+    let (condition, hand) = (lasting(Condition::new()), Hand::new());
+    for panics in [false, true] {
+        let outside = lasting(AtomicBool::new(false));
+        let old = Arc::new(Looks(Some((condition, outside))));
+        let value = lasting(Accessor::on(condition, old));
+        let mut get = Box::pin(value.get_next_where_async(move |looks| {
+            let is_new = looks.0.is_none();
+            assert!(!is_new || !panics, "it panics over the new one");
+            is_new
+        }));
+        assert!(hand.poll(get.as_mut()).is_pending());
+        let replaced = catch_unwind(AssertUnwindSafe(|| drop(value.replace(Arc::default()))));
+        assert_eq!(replaced.is_err(), panics);
+        assert!(outside.load(SeqCst), "dropped under the lock; panics: {panics}");
+    }
+}
+
 #[test]
 fn tasks_of_every_executor_get_what_is_set() {
     tasks_of::<RunQueue>();

@@ -343,6 +343,38 @@ fn a_rule_panics_on_top_of_a_strategy() {
     assert!(!lock.is_locked());
 }
 
+/// The same of the predicates of a condition: whoever was evicted by its own asks
+/// those behind it as it leaves.
+#[test]
+fn a_predicate_panics_on_top_of_a_strategy() {
+    type Condition = portunus::Condition<impatient::Impatient>;
+    let condition: &'static Condition = Box::leak(Box::new(Condition::new()));
+    let angry: &'static AtomicBool = Box::leak(Box::new(AtomicBool::new(false)));
+    let touchy = || {
+        assert!(!angry.load(Ordering::SeqCst), "the predicate panics");
+        false
+    };
+    let (first, second) =
+        (portunus::Predicate::new(condition, touchy), portunus::Predicate::new(condition, touchy));
+    let second: &'static _ = Box::leak(Box::new(second));
+    let mut behind = Box::pin(second.wait_async());
+    let rings = Arc::new(Rings::default());
+    let kept: Arc<std::sync::Mutex<Vec<_>>> = Arc::default();
+    {
+        let (kept, waker) = (Arc::clone(&kept), Arc::clone(&rings).into());
+        impatient::MEANWHILE.set(Some(Box::new(move || {
+            assert!(poll(behind.as_mut(), &waker).is_pending());
+            angry.store(true, Ordering::SeqCst);
+            assert_eq!(message_of(|| condition.notify()), "the predicate panics");
+            kept.lock().expect("no panic under it").push(behind);
+        })));
+    }
+    assert_eq!(message_of(|| first.wait()), "the strategy panics");
+    assert_eq!((condition.waiting(), rings.0.load(Ordering::SeqCst)), (0, 1));
+    let mut behind = kept.lock().expect("no panic under it").pop().expect("it waits");
+    assert_eq!(message_of(|| poll(behind.as_mut(), &calm())), "the predicate panics");
+}
+
 /// Counts its calls.
 #[derive(Default)]
 struct Rings(AtomicUsize);

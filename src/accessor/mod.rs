@@ -528,9 +528,15 @@ impl<T, B: Backend, C: AsChanges<T, B>> Accessor<T, B, Plain<T>, C> {
     /// assert_eq!(name.replace("Victory"), "Captain");
     /// assert_eq!(name.value(), "Victory");
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// If a waiting predicate does. The value is set then.
     #[doc(alias = "send_replace")]
-    pub fn replace(&self, value: T) -> T {
-        self.update(|old| core::mem::replace(old, value))
+    pub fn replace(&self, mut value: T) -> T {
+        // The old one is out here, also if a predicate panics.
+        self.update(|old| core::mem::swap(old, &mut value));
+        value
     }
 
     /// Changes the value; `f` also says whether it did.

@@ -290,7 +290,8 @@ impl<B: Backend> Semaphore<B> {
     ///
     /// # Errors
     ///
-    /// [`TooMany`](crate::TooMany) when there are fewer permits in all.
+    /// [`TooMany`](crate::TooMany) when there are fewer permits in all, or it
+    /// is closed; also when that comes about while this waits.
     pub fn acquire_many_owned_async(self: &Arc<Self>, count: u32) -> AcquireManyOwnedPermit<B> {
         OwnedPermitKind::acquire(Arc::clone(self), semaphore::request(count))
     }

@@ -123,8 +123,8 @@ impl<B: Backend> Semaphore<B> {
     ///
     /// # Errors
     ///
-    /// [`TooMany`](crate::TooMany) when there are fewer permits in all, also
-    /// when they become fewer while this waits.
+    /// [`TooMany`](crate::TooMany) when there are fewer permits in all, or it is
+    /// closed; also when that comes about while this waits.
     ///
     /// # Panics
     ///

@@ -386,7 +386,7 @@ impl<'env, E: Send + 'env, B: Backend> Nursery<'env, E, B> {
     /// As [`run`](Self::run).
     #[doc(alias = "aclose")]
     pub fn close(&mut self) -> Close<'_, 'env, E, B> {
-        Close { nursery: self }
+        Close { nursery: self, done: false }
     }
 
     /// Whether its clean-ups have run to their end.
@@ -704,14 +704,17 @@ impl<E: Send + 'static, B: Backend> Nursery<'static, E, B> {
 #[must_use = "futures do nothing unless polled"]
 pub struct Close<'a, 'env, E: Send + 'env, B: Backend> {
     nursery: &'a mut Nursery<'env, E, B>,
+    done: bool,
 }
 
 impl<'env, E: Send + 'env, B: Backend> Future for Close<'_, 'env, E, B> {
     type Output = Result<(), E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Cx<'_>) -> Poll<Self::Output> {
-        let nursery = &mut *self.nursery;
+        let this = &mut *self;
+        let nursery = &mut *this.nursery;
         if nursery.is_closed() {
+            this.done = true;
             return Poll::Ready(Ok(()));
         }
         // At first they are not polled: those that are to stop, stop at once.
@@ -719,13 +722,15 @@ impl<'env, E: Send + 'env, B: Backend> Future for Close<'_, 'env, E, B> {
         if begun {
             nursery.poll_children(cx);
         }
-        nursery.poll_close(cx, begun)
+        let polled = nursery.poll_close(cx, begun);
+        this.done = polled.is_ready();
+        polled
     }
 }
 
 impl<'env, E: Send + 'env, B: Backend> FusedFuture for Close<'_, 'env, E, B> {
     fn is_terminated(&self) -> bool {
-        self.nursery.is_closed()
+        self.done
     }
 }
 

@@ -144,7 +144,7 @@ impl<B: Backend> Semaphore<B> {
 
 impl<B: Backend> ClosableSemaphore<B> {
     /// Takes a permit, waiting in line no longer than `timeout`; `None`: the
-    /// time was over, or it is closed, or was so meanwhile. See
+    /// time was over. See
     /// [`crate::ClosableSemaphore::acquire_for`].
     ///
     /// # Errors
@@ -155,7 +155,7 @@ impl<B: Backend> ClosableSemaphore<B> {
     }
 
     /// Takes a permit, waiting in line no longer than until `deadline`; `None`:
-    /// the time was over, or it is closed, or was so meanwhile. See
+    /// the time was over. See
     /// [`crate::ClosableSemaphore::acquire_until`].
     ///
     /// # Errors

@@ -130,7 +130,7 @@ pub(crate) const fn request(count: u32) -> Request {
 /// | | after `close` |
 /// |---|---|
 /// | `try_…` of one, and timed ones of one | `None`, at once |
-/// | everything with `many` | [`TooMany`] that says so, with the limit 0 |
+/// | everything with `many`, but for 0 permits | [`TooMany`] that says so, with the limit 0 |
 /// | `acquire`, `acquire_owned`, awaited ones of one | panic |
 #[doc(alias = "BoundedSemaphore")]
 #[doc(alias = "sem_t")]

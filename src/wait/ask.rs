@@ -588,8 +588,11 @@ impl<I: InnerLock, B: Backend> AskQueue<I, B> {
         );
         impl<Q: Question, O: Owner<Q>, I: InnerLock, B: Backend> Drop for Leave<'_, Q, O, I, B> {
             fn drop(&mut self) {
+                // A question may panic on top: that ends here, where it can be
+                // caught. Whose it was is evicted, and goes on.
                 // SAFETY: by the owner.
-                unsafe { self.0.give_up(self.1, self.2) };
+                let _caught: Result<(), Panic> =
+                    B::catch(|| unsafe { self.0.give_up(self.1, self.2) });
             }
         }
         let asker = pin!(Asker::new(question, false));

@@ -251,6 +251,11 @@ fn nothing_starts_in_a_closed_nursery() {
     assert!(!close.is_terminated());
     assert_eq!(settle(&mut close), Some(Ok(())));
     assert!(close.is_terminated());
+    // A new one is there to be polled, and is ready at once.
+    let mut again = nursery.close();
+    assert!(!again.is_terminated());
+    assert_eq!(settle(&mut again), Some(Ok(())));
+    assert!(again.is_terminated());
     let closed = NurseryClosed { nursery: "web".to_owned() };
     let error = nursery.create_task(None, worker()).expect_err("closed");
     assert_eq!(error, StartError::Closed(closed.clone()));

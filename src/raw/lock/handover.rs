@@ -53,6 +53,7 @@ use core::task::Waker;
 use super::{Polled, RawFifoLock, Waited};
 use crate::atomic::{Fault, Ordering};
 use crate::backend::Backend;
+use crate::panic::Panic;
 use crate::raw::engine::{self, Entry, Env, Unnoted};
 use crate::raw::mode::Rules;
 use crate::wait::inner::regained;
@@ -160,8 +161,10 @@ impl<R: Rules, B: Backend> RawFifoLock<R, B> {
         }
         impl<R: Rules, B: Backend, I: InnerLock> Drop for Regain<'_, R, B, I> {
             fn drop(&mut self) {
+                // A waker's panic on top ends here, where it can be caught.
                 // SAFETY: joined with this lock; the guard is made just before.
-                unsafe { self.lock.give_up(self.queue, self.ticket) };
+                let _caught: Result<(), Panic> =
+                    B::catch(|| unsafe { self.lock.give_up(self.queue, self.ticket) });
                 self.lock.acquire_blocking(self.ticket.node().request());
             }
         }
