@@ -17,7 +17,7 @@ use portunus::shm::{
 };
 use portunus::{CounterError, Fair, ReadPreferring, WritePreferring};
 
-use support::{segments::segment, until};
+use support::{segments::segment, until, watched};
 
 /// Who enters in which order, of a reader that comes after a writer, behind a
 /// reader who is inside.
@@ -146,6 +146,24 @@ fn a_number_is_counted_checked_and_waited_for() {
         assert!(start.elapsed() < Duration::from_secs(60));
     });
     assert_eq!(number.value(), 400);
+}
+
+/// Who misses it looks by itself after 50 seconds, three times.
+#[test]
+fn a_change_right_before_one_sleeps_is_not_missed() {
+    let options = Options::new().records(64).poll(Duration::from_secs(10));
+    let number: Segment<Counter> = Segment::memfd(&options, 0).unwrap().0;
+    watched("a change that nobody missed", move || {
+        for before in 0..3 {
+            let seen = number.wait_until(|now| {
+                if now == before {
+                    number.add(1).unwrap();
+                }
+                now > before
+            });
+            assert_eq!(seen, before + 1);
+        }
+    });
 }
 
 /// One who looks by itself does so every 50 seconds.
