@@ -342,6 +342,22 @@ fn a_wrapped_function_names_its_breaker() {
     assert_eq!(given.call(5), Ok(5));
 }
 
+/// An error that has a cause.
+#[derive(Debug)]
+struct Caused(std::num::ParseIntError);
+
+impl std::fmt::Display for Caused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("no number")
+    }
+}
+
+impl std::error::Error for Caused {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
 #[test]
 fn names_states_and_errors_can_be_shown() {
     assert_eq!([Closed as u8, HalfOpen as u8, Open as u8], [0, 1, 2]);
@@ -362,10 +378,10 @@ fn names_states_and_errors_can_be_shown() {
     assert_eq!(half.to_string(), "circuit breaker #2 is half-open and its 5 tries are taken");
     assert_eq!(half.into_inner(), None);
     // It shows itself as its inner error, and so has the source of that one.
-    let caused =
-        portunus::coroutine::Refused { value: (), why: portunus::coroutine::Misuse::Closed };
-    let source = std::error::Error::source(&CircuitError::Inner(caused)).map(ToString::to_string);
-    assert_eq!(source.as_deref(), Some("the coroutine was closed"));
+    let caused = CircuitError::Inner(Caused("x".parse::<u8>().unwrap_err()));
+    assert_eq!(caused.to_string(), "no number");
+    let source = std::error::Error::source(&caused).map(ToString::to_string);
+    assert_eq!(source.as_deref(), Some("invalid digit found in string"));
     let inner = CircuitError::Inner("x".parse::<u8>().unwrap_err());
     assert_eq!(inner.to_string(), "invalid digit found in string");
     assert!(!inner.is_refusal() && inner.into_inner().is_some());
