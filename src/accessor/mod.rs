@@ -76,7 +76,8 @@ use changes::sealed::Sealed as _;
 ///
 /// # Awaiting
 ///
-/// The methods that end in `_async` await any accessor: a local, a field, one in an `Arc`, or the view of a property. A future can be forgotten,
+/// The methods that end in `_async` await any accessor: a local, a field, one in an
+/// `Arc`, or the view of a property. A future can be forgotten,
 /// and the setter would go on asking its predicate: so the predicate of a future
 /// borrows nothing, and is moved into it. Who blocks can't be forgotten, and may
 /// borrow what it likes.

@@ -51,19 +51,28 @@ pub trait Counter {
     }
 }
 
-impl<C: Counter + ?Sized> Counter for &C {
-    fn increment(&self) -> Result<u64, CounterError> {
-        (**self).increment()
-    }
+/// What leads to a counter `C` is one.
+macro_rules! leads_to_a_counter {
+    ($($leads:ty),*) => {$(
+        impl<C: Counter + ?Sized> Counter for $leads {
+            fn increment(&self) -> Result<u64, CounterError> {
+                (**self).increment()
+            }
 
-    fn decrement(&self) -> Result<u64, CounterError> {
-        (**self).decrement()
-    }
+            fn decrement(&self) -> Result<u64, CounterError> {
+                (**self).decrement()
+            }
 
-    fn value(&self) -> u64 {
-        (**self).value()
-    }
+            fn value(&self) -> u64 {
+                (**self).value()
+            }
+        }
+    )*};
 }
+#[allow(unused_imports, reason = "of counters on the heap")]
+use leads_to_a_counter;
+
+leads_to_a_counter!(&C);
 
 /// A step that a [`Counter`] could not count; its value is as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,32 +3,6 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use super::{Counter, CounterError};
+use super::{Counter, CounterError, leads_to_a_counter};
 
-impl<C: Counter + ?Sized> Counter for Arc<C> {
-    fn increment(&self) -> Result<u64, CounterError> {
-        (**self).increment()
-    }
-
-    fn decrement(&self) -> Result<u64, CounterError> {
-        (**self).decrement()
-    }
-
-    fn value(&self) -> u64 {
-        (**self).value()
-    }
-}
-
-impl<C: Counter + ?Sized> Counter for Box<C> {
-    fn increment(&self) -> Result<u64, CounterError> {
-        (**self).increment()
-    }
-
-    fn decrement(&self) -> Result<u64, CounterError> {
-        (**self).decrement()
-    }
-
-    fn value(&self) -> u64 {
-        (**self).value()
-    }
-}
+leads_to_a_counter!(Arc<C>, Box<C>);
