@@ -6,18 +6,23 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use portunus::{Backend, FifoLock, Semaphore, TooMany};
+use portunus::{Backend, FifoLock, Rules, Semaphore, TooMany};
 
 use crate::rules::Side::{Left, Right};
 use crate::rules::Slot::Taken;
-use crate::rules::{Side, Slots, ThreeOfEach};
+use crate::rules::{Side, Slots, ThreeOfEach, ThreeSingles};
 use crate::support::{Hand, panic_of, ready, until};
 
 /// Three fit into the word's field, which the fourth would overflow; the
 /// other mode's field beside it stays as it is. The rule admits everybody.
 fn a_full_count_waits<B: Backend>() {
+    full_count_waits::<_, B>(ThreeOfEach);
+    full_count_waits::<_, B>(ThreeSingles);
+}
+
+fn full_count_waits<R: Rules<Mode = Side> + Copy, B: Backend>(rules: R) {
     for (full, other) in [(Left, Right), (Right, Left)] {
-        let lock = FifoLock::<_, B>::new(ThreeOfEach);
+        let lock = FifoLock::<_, B>::new(rules);
         let hand = Hand::new();
         let beside = lock.acquire(other);
         let mut holds: Vec<_> = (0..3).map(|_| lock.acquire(full)).collect();

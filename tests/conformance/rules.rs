@@ -130,3 +130,16 @@ impl Rules for ThreeOfEach {
         true
     }
 }
+
+/// The same, of one unit at a time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ThreeSingles;
+
+impl Rules for ThreeSingles {
+    type Mode = Side;
+    const LIMITS: PerMode<usize> = ThreeOfEach::LIMITS;
+
+    fn admits(&self, _: Side, _: &Held<Side>) -> bool {
+        true
+    }
+}
